@@ -1,1 +1,6 @@
+//! Workflow-ops: an enterprise workflow and ticketing backend.
+//!
+//! Data flows one way: `api` -> `services` -> `engine` (pure) and `services` -> `repositories`.
+//! `ARCHITECTURE.md` is the map.
 
+pub mod domain;

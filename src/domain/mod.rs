@@ -1,0 +1,10 @@
+//! Plain data of the field: ids, times, people, the ticket aggregate, workflows, events and errors.
+//!
+//! Every other layer uses these types; this module uses none of the others.
+
+pub mod error;
+pub mod id;
+pub mod json;
+pub mod person;
+pub mod refusal;
+pub mod time;
