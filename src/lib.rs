@@ -4,3 +4,4 @@
 //! `ARCHITECTURE.md` is the map.
 
 pub mod domain;
+pub mod engine;

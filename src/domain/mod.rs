@@ -2,9 +2,14 @@
 //!
 //! Every other layer uses these types; this module uses none of the others.
 
+pub mod attachment;
+pub mod audit;
 pub mod error;
 pub mod id;
 pub mod json;
+pub mod notice;
 pub mod person;
 pub mod refusal;
+pub mod ticket;
 pub mod time;
+pub mod workflow;

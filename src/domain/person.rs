@@ -241,7 +241,7 @@ impl Actor {
         })
     }
 
-    /// Whether this is an administrator who may govern: ADMIN or SUPER_ADMIN.
+    /// Whether this is an administrator who may govern: `ADMIN` or `SUPER_ADMIN`.
     pub fn is_admin(&self) -> bool {
         matches!(self.admin_role, Some(AdminRole::Admin | AdminRole::SuperAdmin))
     }

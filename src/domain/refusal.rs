@@ -152,7 +152,9 @@ impl Refusal {
         };
         match details {
             Value::Object(map) => map,
-            _ => Map::new(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                Map::new()
+            }
         }
     }
 }

@@ -1,0 +1,8 @@
+//! Workflow definitions as the engine sees them: compiled once per published version, then only read.
+//!
+//! [`model`] has the typed views, `compile` builds them from opaque JSON, `validate` refuses at publish what could
+//! strand a ticket.
+
+pub mod model;
+
+pub use model::*;

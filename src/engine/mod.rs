@@ -1,0 +1,25 @@
+//! The pure core: `decide(aggregate, command, facts)` says what a command does, and nothing here does it.
+//!
+//! No clock, no randomness, no input or output. Order inside a decision: guard (may this actor do this here?), state
+//! (is this the time?), input (are the answers right?), routing (where does it lead, who acts next?), then compose.
+
+pub(crate) mod actions;
+pub mod command;
+pub mod decision;
+pub mod definition;
+pub mod facts;
+pub(crate) mod turn;
+
+pub use command::Command;
+pub use decision::{Decision, Effect, Undecided, Verdict};
+pub use facts::{Definitions, FactSheet, Facts, Need};
+
+use crate::domain::ticket::Ticket;
+
+/// Says what `command` does to `ticket`: `None` only for the command that creates one.
+///
+/// # Errors
+/// [`Undecided::Refused`] when the command is not allowed, [`Undecided::Needs`] when facts are missing.
+pub fn decide(ticket: Option<&Ticket>, command: &Command, facts: &Facts<'_>) -> Result<Verdict, Undecided> {
+    actions::decide(ticket, command, facts)
+}
