@@ -1,0 +1,168 @@
+//! `inapp_notifications`: every person's bell.
+//!
+//! Rows are inserted once per key, marked, and removed only by the TTL index on `expires_at`. Expired and dismissed
+//! rows are left out of every answer, whether the server has removed them yet or not.
+
+use super::inapp_row::InappRow;
+use super::outbox_repo::insert_absent;
+use crate::domain::id::NotificationId;
+use crate::domain::notice::NoticeCategory;
+use crate::domain::person::{Person, PersonKey};
+use crate::domain::time::Timestamp;
+use bson::{Bson, Document, doc};
+use futures::TryStreamExt;
+use mongodb::error::Result;
+use mongodb::options::ReturnDocument;
+use mongodb::{Collection, Database};
+
+/// The collection's name.
+pub const COLLECTION: &str = "inapp_notifications";
+
+/// Access to the bells; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct InappRepo {
+    rows: Collection<InappRow>,
+}
+
+/// Which of a person's notices are wanted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct BellFilter {
+    /// Only those not read yet.
+    pub unread_only: bool,
+    /// Only those of this category.
+    pub category: Option<NoticeCategory>,
+}
+
+impl BellFilter {
+    /// Whether a row passes.
+    pub fn admits(&self, row: &InappRow) -> bool {
+        (!self.unread_only || !row.is_read) && self.category.is_none_or(|category| category == row.category)
+    }
+}
+
+impl InappRepo {
+    /// The bells of `database`.
+    pub fn new(database: &Database) -> Self {
+        Self {
+            rows: database.collection(COLLECTION),
+        }
+    }
+
+    /// Inserts the rows whose key is new; returns how many were.
+    pub async fn insert_absent(&self, rows: &[InappRow]) -> Result<usize> {
+        insert_absent(&self.rows, rows).await
+    }
+
+    /// The person's newest notices that pass the filter.
+    pub async fn list(
+        &self,
+        person: &Person,
+        filter: BellFilter,
+        now: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<InappRow>> {
+        self.rows
+            .find(visible(person, filter, now))
+            .sort(doc! {"created_at": -1, "_id": -1})
+            .limit(limit)
+            .await?
+            .try_collect()
+            .await
+    }
+
+    /// How many of the person's notices pass the filter.
+    pub async fn count(&self, person: &Person, filter: BellFilter, now: Timestamp) -> Result<u64> {
+        self.rows.count_documents(visible(person, filter, now)).await
+    }
+
+    /// Those of `keys` that are stored, whatever their state.
+    pub async fn stored_keys(&self, keys: &[String]) -> Result<Vec<InappRow>> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.rows
+            .find(doc! {"_id": {"$in": keys}})
+            .await?
+            .try_collect()
+            .await
+    }
+
+    /// Marks one of the person's notices as read, keeping the first reading's time; `None` when there is none.
+    pub async fn mark_read(
+        &self,
+        person: &Person,
+        id: &NotificationId,
+        now: Timestamp,
+    ) -> Result<Option<InappRow>> {
+        let set = vec![doc! {"$set": {"is_read": true, "read_at": {"$ifNull": ["$read_at", now]}}}];
+        self.rows
+            .find_one_and_update(one_of(person, id, now), set)
+            .return_document(ReturnDocument::After)
+            .await
+    }
+
+    /// Marks all of the person's notices as read; returns how many were unread.
+    pub async fn mark_all_read(&self, person: &Person, now: Timestamp) -> Result<u64> {
+        let unread = BellFilter {
+            unread_only: true,
+            category: None,
+        };
+        let update = doc! {"$set": {"is_read": true, "read_at": now}};
+        let result = self
+            .rows
+            .update_many(visible(person, unread, now), update)
+            .await?;
+        Ok(result.modified_count)
+    }
+
+    /// Takes one of the person's notices out of the bell; false when there is none.
+    pub async fn dismiss(&self, person: &Person, id: &NotificationId, now: Timestamp) -> Result<bool> {
+        let update = doc! {"$set": {"dismissed_at": now, "is_read": true}};
+        let result = self.rows.update_one(one_of(person, id, now), update).await?;
+        Ok(result.matched_count > 0)
+    }
+
+    /// Removes what expired before `before`; the TTL index does the same, only later.
+    pub async fn remove_expired(&self, before: Timestamp) -> Result<u64> {
+        let result = self
+            .rows
+            .delete_many(doc! {"expires_at": {"$lte": before}})
+            .await?;
+        Ok(result.deleted_count)
+    }
+}
+
+fn visible(person: &Person, filter: BellFilter, now: Timestamp) -> Document {
+    let mut query = doc! {
+        "recipient_keys": {"$in": keys(person)},
+        "dismissed_at": Bson::Null,
+        "expires_at": {"$gt": now},
+    };
+    if filter.unread_only {
+        query.insert("is_read", false);
+    }
+    if let Some(category) = filter.category {
+        query.insert("category", category_word(category));
+    }
+    query
+}
+
+fn one_of(person: &Person, id: &NotificationId, now: Timestamp) -> Document {
+    let mut query = visible(person, BellFilter::default(), now);
+    query.insert("notification_id", id.as_str());
+    query
+}
+
+fn keys(person: &Person) -> Vec<Bson> {
+    person.keys().into_iter().map(PersonKey::into).collect()
+}
+
+const fn category_word(category: NoticeCategory) -> &'static str {
+    match category {
+        NoticeCategory::Approval => "APPROVAL",
+        NoticeCategory::Task => "TASK",
+        NoticeCategory::InfoRequest => "INFO_REQUEST",
+        NoticeCategory::Ticket => "TICKET",
+        NoticeCategory::System => "SYSTEM",
+    }
+}

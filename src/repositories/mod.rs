@@ -1,0 +1,6 @@
+//! MongoDB: what is stored, how it is found, and which writes are atomic. Knows `domain` only.
+
+pub mod inapp_repo;
+pub mod inapp_row;
+pub mod outbox_repo;
+pub mod outbox_row;

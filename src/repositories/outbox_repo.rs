@@ -1,0 +1,218 @@
+//! `notification_outbox`: enqueue, claim and complete mails.
+//!
+//! Invariants: a row is inserted once per key; whoever completes a row holds its lease (`locked_by` is in every
+//! filter), so a sender that was too slow changes nothing; only `PENDING` rows are claimed. The collection is not
+//! sharded: a claim is one `find_one_and_update` without the row's key.
+
+use super::outbox_row::{OutboxRow, OutboxStatus, RenderedMail};
+use crate::domain::id::ClaimId;
+use crate::domain::time::Timestamp;
+use bson::{Bson, Document, doc};
+use mongodb::error::{ErrorKind, Result};
+use mongodb::options::ReturnDocument;
+use mongodb::{Collection, Database};
+use std::sync::Arc;
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
+/// The collection's name.
+pub const COLLECTION: &str = "notification_outbox";
+
+/// Longest error text kept, in characters.
+const MAX_ERROR_CHARS: usize = 500;
+
+const DUPLICATE_KEY: i32 = 11_000;
+
+/// Access to the outbox; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct OutboxRepo {
+    documents: Collection<Document>,
+    rows: Collection<OutboxRow>,
+    wake: Arc<Notify>,
+}
+
+/// The right to send one mail, until its lease ends.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    /// The row's key, as stored.
+    pub key: Bson,
+    /// What proves the lease.
+    pub locked_by: String,
+}
+
+/// A claimed row, or what could not be read as one.
+#[derive(Debug, Clone)]
+pub enum Claimed {
+    /// A mail to send.
+    Row(Lease, Box<OutboxRow>),
+    /// Not a row of ours; it must be parked as `FAILED` so that it does not come back.
+    Malformed(Lease, String),
+}
+
+impl OutboxRepo {
+    /// The outbox of `database`.
+    pub fn new(database: &Database) -> Self {
+        Self {
+            documents: database.collection(COLLECTION),
+            rows: database.collection(COLLECTION),
+            wake: Arc::new(Notify::new()),
+        }
+    }
+
+    pub(super) const fn rows(&self) -> &Collection<OutboxRow> {
+        &self.rows
+    }
+
+    pub(super) const fn documents(&self) -> &Collection<Document> {
+        &self.documents
+    }
+
+    /// Inserts the rows whose key is new and wakes the drain of this process; returns how many were new.
+    pub async fn insert_absent(&self, rows: &[OutboxRow]) -> Result<usize> {
+        let inserted = insert_absent(&self.rows, rows).await?;
+        if inserted > 0 {
+            self.wake();
+        }
+        Ok(inserted)
+    }
+
+    /// Tells the drain of this process that there may be work.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Resolves at the next [`OutboxRepo::wake`]; register before looking for work, so that none is missed.
+    pub fn woken(&self) -> Notified<'_> {
+        self.wake.notified()
+    }
+
+    /// Leases the row that has been due longest, until `until`.
+    pub async fn claim(&self, now: Timestamp, until: Timestamp) -> Result<Option<Claimed>> {
+        let locked_by = ClaimId::random().to_string();
+        let claimed = self
+            .documents
+            .find_one_and_update(
+                doc! {"status": OutboxStatus::Pending.as_str(), "due_at": {"$lte": now}},
+                doc! {
+                    "$set": {"locked_by": &locked_by, "locked_until": until, "lock_acquired_at": now, "due_at": until},
+                    "$inc": {"attempts_total": 1},
+                },
+            )
+            .sort(doc! {"due_at": 1})
+            .return_document(ReturnDocument::After)
+            .await?;
+        Ok(claimed.map(|document| read_claimed(document, locked_by)))
+    }
+
+    /// Records that the transport accepted the mail; false when the lease was lost.
+    pub async fn mark_sent(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        rendered: &RenderedMail,
+        provider_message_id: Option<&str>,
+    ) -> Result<bool> {
+        let set = doc! {
+            "status": OutboxStatus::Sent.as_str(),
+            "sent_at": now,
+            "last_error": Bson::Null,
+            "next_retry_at": Bson::Null,
+            "rendered": {"subject": &rendered.subject, "body_html": &rendered.body_html},
+            "provider_message_id": provider_message_id,
+        };
+        self.complete(lease, set, None).await
+    }
+
+    /// Records failed attempt number `retry_count` and plans the next; false when the lease was lost.
+    pub async fn mark_retry(
+        &self,
+        lease: &Lease,
+        retry_count: i32,
+        error: &str,
+        next: Timestamp,
+    ) -> Result<bool> {
+        let set = doc! {"retry_count": retry_count, "last_error": cut(error), "next_retry_at": next};
+        self.complete(lease, set, Some(next)).await
+    }
+
+    /// Gives the mail up after `retry_count` failed attempts; false when the lease was lost.
+    pub async fn mark_failed(
+        &self,
+        lease: &Lease,
+        retry_count: i32,
+        error: &str,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let set = doc! {
+            "status": OutboxStatus::Failed.as_str(),
+            "retry_count": retry_count,
+            "last_error": cut(error),
+            "next_retry_at": Bson::Null,
+            "failed_at": now,
+        };
+        self.complete(lease, set, None).await
+    }
+
+    /// Puts the mail back until `next` without counting an attempt, because the transport as a whole is away.
+    pub async fn postpone(&self, lease: &Lease, error: &str, next: Timestamp) -> Result<bool> {
+        let set = doc! {"last_error": cut(error), "next_retry_at": next};
+        self.complete(lease, set, Some(next)).await
+    }
+
+    /// Gives the lease back unused.
+    pub async fn release(&self, lease: &Lease, now: Timestamp) -> Result<bool> {
+        self.complete(lease, doc! {}, Some(now)).await
+    }
+
+    async fn complete(&self, lease: &Lease, mut set: Document, due_at: Option<Timestamp>) -> Result<bool> {
+        set.extend(
+            doc! {"locked_by": Bson::Null, "locked_until": Bson::Null, "lock_acquired_at": Bson::Null},
+        );
+        set.insert("due_at", due_at);
+        let filter = doc! {"_id": lease.key.clone(), "locked_by": &lease.locked_by};
+        let result = self.documents.update_one(filter, doc! {"$set": set}).await?;
+        Ok(result.matched_count == 1)
+    }
+}
+
+/// Inserts the rows whose `_id` is new; returns how many were.
+pub(super) async fn insert_absent<T>(collection: &Collection<T>, rows: &[T]) -> Result<usize>
+where
+    T: serde::Serialize + Send + Sync,
+{
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    match collection.insert_many(rows).ordered(false).await {
+        Ok(result) => Ok(result.inserted_ids.len()),
+        Err(error) => match only_duplicates(&error) {
+            Some(duplicates) => Ok(rows.len().saturating_sub(duplicates)),
+            None => Err(error),
+        },
+    }
+}
+
+/// How many rows were there already, if nothing else went wrong.
+fn only_duplicates(error: &mongodb::error::Error) -> Option<usize> {
+    let ErrorKind::InsertMany(failure) = error.kind.as_ref() else {
+        return None;
+    };
+    let refused = failure.write_errors.as_ref()?;
+    let all_duplicates = refused
+        .iter()
+        .all(|write_error| write_error.code == DUPLICATE_KEY);
+    (all_duplicates && failure.write_concern_error.is_none()).then_some(refused.len())
+}
+
+fn read_claimed(document: Document, locked_by: String) -> Claimed {
+    let key = document.get("_id").cloned().unwrap_or(Bson::Null);
+    let lease = Lease { key, locked_by };
+    match bson::deserialize_from_document::<OutboxRow>(document) {
+        Ok(row) => Claimed::Row(lease, Box::new(row)),
+        Err(error) => Claimed::Malformed(lease, format!("not a valid row: {error}")),
+    }
+}
+
+fn cut(error: &str) -> String {
+    error.chars().take(MAX_ERROR_CHARS).collect()
+}
