@@ -3,6 +3,7 @@
 //! Data flows one way: `api` -> `services` -> `engine` (pure) and `services` -> `repositories`.
 //! `ARCHITECTURE.md` is the map.
 
+pub mod clients;
 pub mod config;
 pub mod domain;
 pub mod engine;

@@ -1,0 +1,3 @@
+//! Services outside: mail, directory, language model, object storage. Every call has a time-out; knows `domain` only.
+
+pub mod mail;
