@@ -3,8 +3,13 @@
 //! Data flows one way: `api` -> `services` -> `engine` (pure) and `services` -> `repositories`.
 //! `ARCHITECTURE.md` is the map.
 
+pub mod api;
+pub mod app;
+pub mod cli;
 pub mod clients;
 pub mod config;
 pub mod domain;
 pub mod engine;
+pub mod lifecycle;
 pub mod repositories;
+pub mod telemetry;

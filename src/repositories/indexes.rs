@@ -1,0 +1,156 @@
+//! Indexes as data: what every query relies on, created at start. A failing build stops the start.
+
+use bson::{Document, doc};
+use mongodb::options::{Collation, CollationStrength, IndexOptions};
+use mongodb::{Database, IndexModel};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// One index.
+#[derive(Debug, Clone)]
+pub struct IndexSpec {
+    /// The collection it is on.
+    pub collection: &'static str,
+    /// Its name, unique within the collection; a changed index gets a new name.
+    pub name: &'static str,
+    /// Its keys in order.
+    pub keys: Document,
+    /// Whether values must differ.
+    pub unique: bool,
+    /// The documents it covers; all when absent.
+    pub partial: Option<Document>,
+    /// Documents vanish this long after the date in the index's only key.
+    pub expire_after: Option<Duration>,
+    /// Whether text is compared without regard to case.
+    pub ignore_case: bool,
+}
+
+impl IndexSpec {
+    /// A plain index.
+    pub fn new(collection: &'static str, name: &'static str, keys: Document) -> Self {
+        Self {
+            collection,
+            name,
+            keys,
+            unique: false,
+            partial: None,
+            expire_after: None,
+            ignore_case: false,
+        }
+    }
+
+    /// The same, with values that must differ.
+    #[must_use]
+    pub fn unique(mut self) -> Self {
+        self.unique = true;
+        self
+    }
+
+    /// The same, over these documents only.
+    #[must_use]
+    pub fn partial(mut self, filter: Document) -> Self {
+        self.partial = Some(filter);
+        self
+    }
+
+    /// The same, removing documents `after` the date in its key.
+    #[must_use]
+    pub fn expire_after(mut self, after: Duration) -> Self {
+        self.expire_after = Some(after);
+        self
+    }
+
+    /// The same, comparing text without regard to case.
+    #[must_use]
+    pub fn ignore_case(mut self) -> Self {
+        self.ignore_case = true;
+        self
+    }
+
+    fn model(&self) -> IndexModel {
+        let mut options = IndexOptions::default();
+        options.name = Some(self.name.to_owned());
+        options.unique = self.unique.then_some(true);
+        options.partial_filter_expression.clone_from(&self.partial);
+        options.expire_after = self.expire_after;
+        options.collation = self.ignore_case.then(ignore_case_collation);
+        IndexModel::builder()
+            .keys(self.keys.clone())
+            .options(options)
+            .build()
+    }
+}
+
+/// The collation of indexes and queries that compare text without regard to case.
+pub fn ignore_case_collation() -> Collation {
+    Collation::builder()
+        .locale("en")
+        .strength(CollationStrength::Secondary)
+        .build()
+}
+
+/// Every index of the service. Each repository adds its own rows.
+pub fn all() -> Vec<IndexSpec> {
+    Vec::new()
+}
+
+/// Creates what is missing; cheap when nothing is.
+///
+/// # Errors
+/// The database is unavailable, or an index cannot be built: its name, collection and reason are in the error.
+pub async fn ensure(database: &Database) -> anyhow::Result<()> {
+    let mut by_collection: BTreeMap<&'static str, Vec<IndexSpec>> = BTreeMap::new();
+    for spec in all() {
+        by_collection.entry(spec.collection).or_default().push(spec);
+    }
+    let existing: Vec<String> = database.list_collection_names().await?;
+    for (collection, specs) in by_collection {
+        if !existing.iter().any(|name| name == collection) {
+            create_collection(database, collection).await?;
+        }
+        let handle = database.collection::<Document>(collection);
+        let present = handle.list_index_names().await?;
+        let missing: Vec<_> = specs
+            .iter()
+            .filter(|spec| !present.iter().any(|name| name == spec.name))
+            .collect();
+        if missing.is_empty() {
+            continue;
+        }
+        let names = missing
+            .iter()
+            .map(|spec| spec.name)
+            .collect::<Vec<_>>()
+            .join(", ");
+        tracing::info!(collection, indexes = %names, "building indexes");
+        handle
+            .create_indexes(missing.iter().map(|spec| spec.model()))
+            .await
+            .map_err(|error| anyhow::anyhow!("cannot build the indexes {names} of {collection}: {error}"))?;
+    }
+    Ok(())
+}
+
+/// Creates a collection; another process may have been faster.
+async fn create_collection(database: &Database, name: &str) -> anyhow::Result<()> {
+    const NAMESPACE_EXISTS: i32 = 48;
+    let Err(error) = database.create_collection(name).await else {
+        return Ok(());
+    };
+    if let mongodb::error::ErrorKind::Command(command) = error.kind.as_ref()
+        && command.code == NAMESPACE_EXISTS
+    {
+        return Ok(());
+    }
+    Err(error.into())
+}
+
+/// The plan of a query as the server explains it; tests look for collection scans in it.
+///
+/// # Errors
+/// The database is unavailable or refuses the command.
+pub async fn explain(database: &Database, command: Document) -> mongodb::error::Result<Document> {
+    database
+        .run_command(doc! {"explain": command, "verbosity": "executionStats"})
+        .await
+}
