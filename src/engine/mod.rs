@@ -5,9 +5,11 @@
 
 pub(crate) mod actions;
 pub mod command;
+pub mod condition_evaluator;
 pub mod decision;
 pub mod definition;
 pub mod facts;
+pub mod transition_resolver;
 pub(crate) mod turn;
 
 pub use command::Command;
