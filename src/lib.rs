@@ -12,4 +12,5 @@ pub mod domain;
 pub mod engine;
 pub mod lifecycle;
 pub mod repositories;
+pub mod services;
 pub mod telemetry;

@@ -1,0 +1,3 @@
+//! Use cases: load, decide, store, and shape the answer. Called by `api`, `scheduler` and `cli`.
+
+pub mod templates;
