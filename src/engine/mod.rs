@@ -11,6 +11,7 @@ pub mod definition;
 pub mod facts;
 pub mod transition_resolver;
 pub(crate) mod turn;
+pub mod work_index;
 
 pub use command::Command;
 pub use decision::{Decision, Effect, Undecided, Verdict};

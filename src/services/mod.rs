@@ -1,3 +1,4 @@
 //! Use cases: load, decide, store, and shape the answer. Called by `api`, `scheduler` and `cli`.
 
+pub mod execute;
 pub mod templates;
