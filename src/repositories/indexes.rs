@@ -91,7 +91,12 @@ pub fn ignore_case_collation() -> Collation {
 
 /// Every index of the service. Each repository adds its own rows.
 pub fn all() -> Vec<IndexSpec> {
-    Vec::new()
+    [
+        super::outbox_repo::indexes(),
+        super::inapp_repo::indexes(),
+        super::template_override_repo::indexes(),
+    ]
+    .concat()
 }
 
 /// Creates what is missing; cheap when nothing is.

@@ -1,4 +1,6 @@
 //! Use cases: load, decide, store, and shape the answer. Called by `api`, `scheduler` and `cli`.
 
 pub mod execute;
+pub mod notifications;
+pub mod system_config;
 pub mod templates;

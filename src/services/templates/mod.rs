@@ -19,7 +19,6 @@ use crate::domain::time::Timestamp;
 use catalogue::{Link, Message};
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Output, State, UndefinedBehavior, Value};
-use std::fmt::Write as _;
 use values::Values;
 
 /// Longest subject, in characters.
