@@ -1,7 +1,10 @@
 //! The application: everything that requests and jobs share, built once.
 
+use crate::api::layer::RateLimit;
+use crate::auth::Authenticator;
 use crate::config::Settings;
 use crate::domain::time::Clock;
+use crate::services::access::AccessService;
 use mongodb::Database;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -21,6 +24,12 @@ pub struct Inner {
     pub clock: Clock,
     /// The database.
     pub database: Database,
+    /// Checks bearer tokens.
+    pub authenticator: Authenticator,
+    /// Personas and administrators.
+    pub access: AccessService,
+    /// The bound on one person's requests.
+    pub rate_limit: RateLimit,
     /// How tasks are spawned, and how they learn that the process ends.
     pub tasks: Tasks,
 }
@@ -36,13 +45,19 @@ pub struct Tasks {
 
 impl App {
     /// Builds the application over a database whose indexes exist.
-    pub fn build(settings: Settings, clock: Clock, database: Database) -> Self {
-        Self(Arc::new(Inner {
+    ///
+    /// # Errors
+    /// A part cannot be built: the development key, the people file, an HTTP client.
+    pub fn build(settings: Settings, clock: Clock, database: Database) -> anyhow::Result<Self> {
+        Ok(Self(Arc::new(Inner {
+            authenticator: Authenticator::new(&settings, &clock)?,
+            access: AccessService::new(&database, clock.clone()),
+            rate_limit: RateLimit::new(settings.server.requests_per_second_per_person),
             settings: Arc::new(settings),
             clock,
             database,
             tasks: Tasks::default(),
-        }))
+        })))
     }
 }
 

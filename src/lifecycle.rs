@@ -56,7 +56,15 @@ pub async fn start(settings: Settings) -> anyhow::Result<(App, Option<EmbeddedSe
         }
         return Err(error);
     }
-    Ok((App::build(settings, Clock::System, database), embedded))
+    match App::build(settings, Clock::System, database) {
+        Ok(app) => Ok((app, embedded)),
+        Err(error) => {
+            if let Some(server) = embedded {
+                server.stop().await;
+            }
+            Err(error)
+        }
+    }
 }
 
 /// Resolves at the first signal that asks the process to end.

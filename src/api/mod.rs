@@ -1,8 +1,14 @@
 //! The HTTP surface: extract, call one service method, answer.
 
+pub mod dev;
+pub mod docs;
+pub mod envelope;
+pub mod extract;
 pub mod health;
+pub mod layer;
 pub mod openapi;
 pub mod router;
+pub mod view;
 
 use crate::app::App;
 use tokio::net::TcpListener;

@@ -1,17 +1,54 @@
 //! The one list of routes; it makes both the router and the OpenAPI document.
+//!
+//! Adding a family: write `pub fn router() -> OpenApiRouter<App>` in its module, and nest or merge it here.
+//! Fixed segments win over parameters by themselves, and trailing slashes are gone before a route is sought.
 
-use super::{health, openapi};
+use super::envelope::plain_error;
+use super::{dev, docs, health, layer, openapi};
 use crate::app::App;
+use crate::domain::error::ErrorCode;
 use axum::Router;
+use axum::http::StatusCode;
+use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 
 /// Every documented route.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(openapi::base()).merge(health::router())
+    OpenApiRouter::with_openapi(openapi::base())
+        .merge(health::router())
+        .nest("/api/v1", version_1())
+}
+
+/// The routes under `/api/v1`, family by family.
+fn version_1() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
 }
 
 /// The whole service.
 pub fn service(app: App) -> Router {
-    let (router, _document) = routes().split_for_parts();
-    router.with_state(app)
+    let mut routes = routes();
+    if app.authenticator.dev_issuer().is_some() {
+        routes = routes.nest("/dev", dev::router());
+    }
+    let (mut router, document) = routes.split_for_parts();
+    if app.settings.server.docs {
+        router = router.merge(docs::router(openapi::finish(document)));
+    }
+    let router = router
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(unknown_method)
+        .with_state(app.clone());
+    layer::around(router, &app)
+}
+
+async fn unknown_route() -> Response {
+    plain_error(StatusCode::NOT_FOUND, ErrorCode::NotFound, "Not Found")
+}
+
+async fn unknown_method() -> Response {
+    plain_error(
+        StatusCode::METHOD_NOT_ALLOWED,
+        ErrorCode::MethodNotAllowed,
+        "Method Not Allowed",
+    )
 }

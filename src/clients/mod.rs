@@ -1,3 +1,4 @@
 //! Services outside: mail, directory, language model, object storage. Every call has a time-out; knows `domain` only.
 
+pub mod development_directory;
 pub mod mail;

@@ -116,6 +116,8 @@ pub struct ServerSettings {
     pub request_timeout: Duration,
     /// Requests that may be served at the same time.
     pub max_concurrent_requests: usize,
+    /// `REQUESTS_PER_SECOND_PER_PERSON`, ten times as many at once; 0 sets no bound.
+    pub requests_per_second_per_person: u32,
 }
 
 /// The database.
@@ -345,6 +347,12 @@ impl Settings {
                 docs: read.flag_or("DEBUG", true),
                 request_timeout: Duration::from_secs(read.number_or("REQUEST_TIMEOUT_SECONDS", 28, 1, 300)),
                 max_concurrent_requests: read.number_or("MAX_CONCURRENT_REQUESTS", 512, 1, 100_000),
+                requests_per_second_per_person: read.number_or(
+                    "REQUESTS_PER_SECOND_PER_PERSON",
+                    100,
+                    0,
+                    1_000_000,
+                ),
             },
             database: DatabaseSettings {
                 server: read.database_server(development),

@@ -112,10 +112,10 @@ prefixed_ids! {
     LookupId = "LKP", "lookup";
     /// An entry of a lookup table.
     LookupEntryId = "LKPE", "lookup entry";
-    /// An administrator's wording of a mail.
-    TemplateOverrideId = "ETM", "template override";
     /// A row of the administrators' audit log.
     AdminAuditId = "AAE", "admin audit event";
+    /// An administrator.
+    AdminUserId = "ADM", "admin user";
     /// A persona record.
     UserAccessId = "ua", "user access";
     /// A lease or the holder of one: a process, a worker, a command.

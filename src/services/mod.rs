@@ -1,6 +1,3 @@
-//! Use cases: load, decide, store, and shape the answer. Called by `api`, `scheduler` and `cli`.
+//! Use cases: load, decide, commit, and shape the answer. The only callers of the engine.
 
-pub mod execute;
-pub mod notifications;
-pub mod system_config;
-pub mod templates;
+pub mod access;

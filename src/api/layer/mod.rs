@@ -1,0 +1,44 @@
+//! What happens to every request before and after its handler.
+//!
+//! From the outside in: slashes, context and access log, CORS, security headers, panics, conditional answers,
+//! compression, time-out, body limit. CORS is outside of everything that can answer, so a browser can read every error.
+
+mod access_log;
+mod compression;
+mod conditional;
+mod cors;
+mod panics;
+mod rate_limit;
+mod security_headers;
+mod slashes;
+mod timeout;
+
+pub use conditional::Versioned;
+pub use rate_limit::RateLimit;
+
+use crate::app::App;
+use axum::extract::DefaultBodyLimit;
+use axum::extract::Request;
+use axum::{Router, middleware};
+use tower::util::MapRequestLayer;
+use tower::{Layer, ServiceBuilder};
+use tower_http::catch_panic::CatchPanicLayer;
+
+/// Largest JSON body, in bytes; uploads have their own limit.
+pub const MAX_JSON_BYTES: usize = 5 << 20;
+
+/// The router with everything around it.
+pub fn around(router: Router, app: &App) -> Router {
+    let layers = ServiceBuilder::new()
+        .layer(middleware::from_fn_with_state(app.clone(), access_log::record))
+        .layer(cors::layer(&app.settings.server))
+        .layer(middleware::from_fn_with_state(app.clone(), security_headers::add))
+        .layer(compression::layer())
+        .layer(middleware::from_fn(conditional::answer))
+        .layer(CatchPanicLayer::custom(panics::answer))
+        .layer(middleware::from_fn_with_state(app.clone(), timeout::bound))
+        .layer(DefaultBodyLimit::max(MAX_JSON_BYTES));
+    let inner = router.layer(layers);
+    let normalised = MapRequestLayer::new(|request: Request| slashes::normalise(request)).layer(inner);
+    Router::new().fallback_service(normalised)
+}

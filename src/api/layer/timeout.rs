@@ -1,0 +1,41 @@
+//! No request occupies the service for ever; the SPA gives up after 30 seconds, so an answer after that is for nobody.
+
+use crate::api::envelope::plain_error;
+use crate::app::App;
+use crate::domain::error::ErrorCode;
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+use std::time::Duration;
+
+/// Uploads over slow lines may take longer than other requests.
+const UPLOAD: Duration = Duration::from_secs(300);
+
+/// Answers 503 when the answer's head is not there in time; bodies of answers may stream on.
+pub(super) async fn bound(State(app): State<App>, request: Request, next: Next) -> Response {
+    let limit = if is_upload(&request) {
+        UPLOAD
+    } else {
+        app.settings.server.request_timeout
+    };
+    if let Ok(response) = tokio::time::timeout(limit, next.run(request)).await {
+        return response;
+    }
+    tracing::error!(timeout_ms = limit.as_millis(), "request not answered in time");
+    let text = "The request took too long. It may still take effect; look before you repeat it.";
+    let mut response = plain_error(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::RequestTimeout, text);
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+fn is_upload(request: &Request) -> bool {
+    let content_type = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    content_type.is_some_and(|kind| kind.starts_with("multipart/form-data"))
+}
