@@ -112,6 +112,8 @@ prefixed_ids! {
     LookupId = "LKP", "lookup";
     /// An entry of a lookup table.
     LookupEntryId = "LKPE", "lookup entry";
+    /// An administrator's wording of a mail.
+    TemplateOverrideId = "ETM", "template override";
     /// A row of the administrators' audit log.
     AdminAuditId = "AAE", "admin audit event";
     /// An administrator.

@@ -4,12 +4,15 @@
 
 pub mod attachment;
 pub mod audit;
+pub mod effect;
 pub mod error;
 pub mod id;
 pub mod json;
 pub mod notice;
 pub mod person;
 pub mod refusal;
+pub mod tail;
 pub mod ticket;
 pub mod time;
+pub mod work;
 pub mod workflow;

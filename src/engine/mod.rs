@@ -5,10 +5,13 @@
 
 pub(crate) mod actions;
 pub mod command;
+pub mod condition_evaluator;
 pub mod decision;
 pub mod definition;
 pub mod facts;
+pub mod transition_resolver;
 pub(crate) mod turn;
+pub mod work_index;
 
 pub use command::Command;
 pub use decision::{Decision, Effect, Undecided, Verdict};

@@ -4,6 +4,7 @@
 //! rows are left out of every answer, whether the server has removed them yet or not.
 
 use super::inapp_row::InappRow;
+use super::indexes::IndexSpec;
 use super::outbox_repo::insert_absent;
 use crate::domain::id::NotificationId;
 use crate::domain::notice::NoticeCategory;
@@ -14,6 +15,7 @@ use futures::TryStreamExt;
 use mongodb::error::Result;
 use mongodb::options::ReturnDocument;
 use mongodb::{Collection, Database};
+use std::time::Duration;
 
 /// The collection's name.
 pub const COLLECTION: &str = "inapp_notifications";
@@ -38,6 +40,20 @@ impl BellFilter {
     pub fn admits(&self, row: &InappRow) -> bool {
         (!self.unread_only || !row.is_read) && self.category.is_none_or(|category| category == row.category)
     }
+}
+
+/// The indexes of this collection.
+pub fn indexes() -> Vec<IndexSpec> {
+    let index = |name, keys| IndexSpec::new(COLLECTION, name, keys);
+    vec![
+        index("bell", doc! {"recipient_keys": 1, "created_at": -1, "_id": -1}),
+        index(
+            "unread",
+            doc! {"recipient_keys": 1, "is_read": 1, "dismissed_at": 1, "expires_at": 1},
+        ),
+        index("by_public_id", doc! {"notification_id": 1}),
+        index("expiry", doc! {"expires_at": 1}).expire_after(Duration::ZERO),
+    ]
 }
 
 impl InappRepo {

@@ -92,6 +92,9 @@ pub fn ignore_case_collation() -> Collation {
 /// Every index of the service. Each repository adds its own rows.
 pub fn all() -> Vec<IndexSpec> {
     [
+        super::outbox_repo::indexes(),
+        super::inapp_repo::indexes(),
+        super::template_override_repo::indexes(),
         super::admin_user_repo::indexes(),
         super::user_access_repo::indexes(),
     ]

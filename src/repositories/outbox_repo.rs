@@ -4,6 +4,7 @@
 //! filter), so a sender that was too slow changes nothing; only `PENDING` rows are claimed. The collection is not
 //! sharded: a claim is one `find_one_and_update` without the row's key.
 
+use super::indexes::IndexSpec;
 use super::outbox_row::{OutboxRow, OutboxStatus, RenderedMail};
 use crate::domain::id::ClaimId;
 use crate::domain::time::Timestamp;
@@ -47,6 +48,24 @@ pub enum Claimed {
     Row(Lease, Box<OutboxRow>),
     /// Not a row of ours; it must be parked as `FAILED` so that it does not come back.
     Malformed(Lease, String),
+}
+
+/// The indexes of this collection.
+pub fn indexes() -> Vec<IndexSpec> {
+    let index = |name, keys| IndexSpec::new(COLLECTION, name, keys);
+    vec![
+        index("due", doc! {"status": 1, "due_at": 1}),
+        index("by_status", doc! {"status": 1, "created_at": 1}),
+        index(
+            "figures",
+            doc! {"created_at": 1, "status": 1, "template_key": 1, "retry_count": 1},
+        ),
+        index("by_ticket", doc! {"ticket_id": 1, "created_at": 1}),
+        index("by_public_id", doc! {"notification_id": 1}),
+        index("sent", doc! {"status": 1, "sent_at": 1}),
+        index("failed", doc! {"status": 1, "failed_at": 1}),
+        index("leased", doc! {"locked_until": 1}).partial(doc! {"locked_by": {"$type": "string"}}),
+    ]
 }
 
 impl OutboxRepo {
@@ -157,6 +176,17 @@ impl OutboxRepo {
     pub async fn postpone(&self, lease: &Lease, error: &str, next: Timestamp) -> Result<bool> {
         let set = doc! {"last_error": cut(error), "next_retry_at": next};
         self.complete(lease, set, Some(next)).await
+    }
+
+    /// Takes the mail back because sending is switched off; false when the lease was lost.
+    pub async fn mark_cancelled(&self, lease: &Lease, reason: &str, now: Timestamp) -> Result<bool> {
+        let set = doc! {
+            "status": OutboxStatus::Cancelled.as_str(),
+            "last_error": cut(reason),
+            "cancelled_at": now,
+            "next_retry_at": Bson::Null,
+        };
+        self.complete(lease, set, None).await
     }
 
     /// Gives the lease back unused.

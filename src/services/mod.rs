@@ -1,3 +1,7 @@
-//! Use cases: load, decide, commit, and shape the answer. The only callers of the engine.
+//! Use cases: load, decide, store, and shape the answer. Called by `api`, `scheduler` and `cli`.
 
 pub mod access;
+pub mod execute;
+pub mod notifications;
+pub mod system_config;
+pub mod templates;

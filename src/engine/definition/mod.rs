@@ -1,8 +1,13 @@
 //! Workflow definitions as the engine sees them: compiled once per published version, then only read.
 //!
-//! [`model`] has the typed views, `compile` builds them from opaque JSON, `validate` refuses at publish what could
+//! [`model`] has the typed views, [`compile`] builds them from opaque JSON, `validate` refuses at publish what could
 //! strand a ticket.
 
+mod branch_membership;
+mod compile;
+mod forms;
 pub mod model;
+mod steps;
 
+pub use compile::{SchemaFinding, compile};
 pub use model::*;

@@ -1,0 +1,374 @@
+//! What administrators see and do in the outbox: lists, figures, retry, cancel, and what the clean-up jobs remove.
+//!
+//! Lists over all mails stop counting at 10 000; a text filter and orders other than by creation look at the newest
+//! 20 000 (design 3).
+
+use super::outbox_repo::OutboxRepo;
+use super::outbox_row::{OutboxRow, OutboxStatus};
+use crate::domain::notice::TemplateKey;
+use crate::domain::time::Timestamp;
+use bson::{Bson, Document, doc};
+use futures::TryStreamExt;
+use mongodb::error::Result;
+use mongodb::options::ReturnDocument;
+
+/// Where counting stops.
+pub const COUNT_LIMIT: u64 = 10_000;
+/// How many of the newest mails a text filter looks at.
+const SCAN_LIMIT: i64 = 20_000;
+/// How many mails of one ticket are shown.
+const TICKET_LIMIT: i64 = 200;
+
+/// Which mails are wanted; absent parts admit all.
+#[derive(Debug, Clone, Default)]
+pub struct OutboxFilter {
+    /// Where they stand.
+    pub status: Option<OutboxStatus>,
+    /// The ticket.
+    pub ticket_id: Option<String>,
+    /// The template.
+    pub template_key: Option<TemplateKey>,
+    /// Literal text within a recipient's address, without regard to case.
+    pub recipient: Option<String>,
+    /// Not older than this.
+    pub from: Option<Timestamp>,
+    /// Not newer than this.
+    pub to: Option<Timestamp>,
+}
+
+/// What lists may be ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(missing_docs, reason = "each variant is named like its word on the wire")]
+pub enum OutboxOrder {
+    #[default]
+    CreatedAt,
+    SentAt,
+    Status,
+    RetryCount,
+    TemplateKey,
+    NextRetryAt,
+}
+
+impl OutboxOrder {
+    const fn field(self) -> &'static str {
+        match self {
+            Self::CreatedAt => "created_at",
+            Self::SentAt => "sent_at",
+            Self::Status => "status",
+            Self::RetryCount => "retry_count",
+            Self::TemplateKey => "template_key",
+            Self::NextRetryAt => "next_retry_at",
+        }
+    }
+}
+
+/// A page of mails and how many there are, at most [`COUNT_LIMIT`].
+#[derive(Debug, Clone, Default)]
+pub struct OutboxPage {
+    /// The page.
+    pub rows: Vec<OutboxRow>,
+    /// How many pass the filter.
+    pub total: u64,
+}
+
+/// Which page of a list, in which order.
+#[derive(Debug, Clone, Copy)]
+pub struct PageRequest {
+    /// The order's field.
+    pub order: OutboxOrder,
+    /// Whether large values come first.
+    pub descending: bool,
+    /// How many to leave out.
+    pub skip: u64,
+    /// How many to return.
+    pub limit: u32,
+}
+
+/// How many mails stand where, by template and by failed attempts.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+pub struct OutboxGroup {
+    /// Where they stand.
+    pub status: String,
+    /// The template.
+    pub template_key: Option<String>,
+    /// Failed attempts.
+    pub retry_count: Option<i64>,
+    /// How many.
+    pub count: i64,
+}
+
+impl OutboxRepo {
+    /// A page of the mails that pass the filter.
+    pub async fn page(&self, filter: &OutboxFilter, page: PageRequest) -> Result<OutboxPage> {
+        let pipeline = selection(filter, page.order);
+        let mut counting = pipeline.clone();
+        counting.push(doc! {"$limit": i64::try_from(COUNT_LIMIT).unwrap_or(i64::MAX)});
+        counting.push(doc! {"$count": "total"});
+        let counted: Vec<Document> = self.documents().aggregate(counting).await?.try_collect().await?;
+        let total = counted
+            .first()
+            .and_then(|document| count_of(document, "total"))
+            .unwrap_or_default();
+        let direction = if page.descending { -1 } else { 1 };
+        let mut paging = pipeline;
+        paging.push(doc! {"$sort": {page.order.field(): direction, "notification_id": direction}});
+        paging.push(doc! {"$skip": i64::try_from(page.skip).unwrap_or(i64::MAX)});
+        paging.push(doc! {"$limit": i64::from(page.limit)});
+        let documents: Vec<Document> = self.documents().aggregate(paging).await?.try_collect().await?;
+        Ok(OutboxPage {
+            rows: documents.into_iter().filter_map(readable).collect(),
+            total,
+        })
+    }
+
+    /// A ticket's mails, oldest first.
+    pub async fn of_ticket(&self, ticket_id: &str) -> Result<Vec<OutboxRow>> {
+        self.rows()
+            .find(doc! {"ticket_id": ticket_id})
+            .sort(doc! {"created_at": 1})
+            .limit(TICKET_LIMIT)
+            .await?
+            .try_collect()
+            .await
+    }
+
+    /// The mail with this public id.
+    pub async fn find(&self, notification_id: &str) -> Result<Option<OutboxRow>> {
+        self.rows()
+            .find_one(doc! {"notification_id": notification_id})
+            .await
+    }
+
+    /// Sends a `FAILED` mail again with fresh attempts; `None` when it is not `FAILED` (or does not exist).
+    pub async fn retry(&self, notification_id: &str, now: Timestamp) -> Result<Option<OutboxRow>> {
+        let filter = doc! {"notification_id": notification_id, "status": OutboxStatus::Failed.as_str()};
+        let row = self
+            .rows()
+            .find_one_and_update(filter, again(now))
+            .return_document(ReturnDocument::After)
+            .await?;
+        self.wake();
+        Ok(row)
+    }
+
+    /// Sends those of the mails again that are `FAILED`; returns how many.
+    pub async fn retry_many(&self, notification_ids: &[String], now: Timestamp) -> Result<u64> {
+        let filter = doc! {
+            "notification_id": {"$in": notification_ids},
+            "status": OutboxStatus::Failed.as_str(),
+        };
+        let result = self.documents().update_many(filter, again(now)).await?;
+        self.wake();
+        Ok(result.modified_count)
+    }
+
+    /// Sends every `FAILED` mail again that failed at or after `since`; returns how many.
+    pub async fn retry_all(&self, since: Option<Timestamp>, now: Timestamp) -> Result<u64> {
+        let mut filter = doc! {"status": OutboxStatus::Failed.as_str()};
+        if let Some(since) = since {
+            filter.insert("failed_at", doc! {"$gte": since});
+        }
+        let result = self.documents().update_many(filter, again(now)).await?;
+        self.wake();
+        Ok(result.modified_count)
+    }
+
+    /// Takes back a `PENDING` mail that nobody is sending; false when it is not such a one.
+    pub async fn cancel(&self, notification_id: &str, by: &str, now: Timestamp) -> Result<bool> {
+        let filter = doc! {
+            "notification_id": notification_id,
+            "status": OutboxStatus::Pending.as_str(),
+            "$or": [{"locked_by": Bson::Null}, {"locked_until": {"$lte": now}}],
+        };
+        let result = self
+            .documents()
+            .update_one(filter, doc! {"$set": cancelled(by, now)})
+            .await?;
+        Ok(result.modified_count == 1)
+    }
+
+    /// How many mails stand where, by template and failed attempts; from the index alone.
+    pub async fn groups(&self, from: Option<Timestamp>, to: Option<Timestamp>) -> Result<Vec<OutboxGroup>> {
+        let mut range = doc! {"$gt": Bson::MinKey};
+        if let Some(from) = from {
+            range = doc! {"$gte": from};
+        }
+        if let Some(to) = to {
+            range.insert("$lte", to);
+        }
+        let pipeline = vec![
+            doc! {"$match": {"created_at": range}},
+            doc! {"$group": {
+                "_id": {"status": "$status", "template_key": "$template_key", "retry_count": "$retry_count"},
+                "count": {"$sum": 1_i64},
+            }},
+            doc! {"$project": {
+                "_id": 0, "status": "$_id.status", "template_key": "$_id.template_key",
+                "retry_count": {"$toLong": "$_id.retry_count"}, "count": 1,
+            }},
+        ];
+        self.documents()
+            .aggregate(pipeline)
+            .hint(mongodb::options::Hint::Name("figures".to_owned()))
+            .with_type::<OutboxGroup>()
+            .await?
+            .try_collect()
+            .await
+    }
+
+    /// The commonest reasons of the newest failed mails, with how often each occurred.
+    pub async fn common_errors(&self, limit: i64) -> Result<Vec<(Option<String>, i64)>> {
+        let pipeline = vec![
+            doc! {"$match": {"status": OutboxStatus::Failed.as_str()}},
+            doc! {"$sort": {"created_at": -1}},
+            doc! {"$limit": SCAN_LIMIT},
+            doc! {"$group": {"_id": "$last_error", "count": {"$sum": 1_i64}}},
+            doc! {"$sort": {"count": -1, "_id": 1}},
+            doc! {"$limit": limit},
+        ];
+        let groups: Vec<Document> = self.documents().aggregate(pipeline).await?.try_collect().await?;
+        let read = |group: Document| {
+            let error = group.get_str("_id").ok().map(ToOwned::to_owned);
+            (error, group.get_i64("count").unwrap_or_default())
+        };
+        Ok(groups.into_iter().map(read).collect())
+    }
+
+    /// How many mails are being sent.
+    pub async fn in_flight(&self, now: Timestamp) -> Result<u64> {
+        let filter = doc! {"status": OutboxStatus::Pending.as_str(), "locked_until": {"$gt": now}};
+        self.documents().count_documents(filter).await
+    }
+
+    /// How many mails became `FAILED` at or after `since`.
+    pub async fn failed_since(&self, since: Timestamp) -> Result<u64> {
+        let filter = doc! {"status": OutboxStatus::Failed.as_str(), "failed_at": {"$gte": since}};
+        self.documents().count_documents(filter).await
+    }
+
+    /// When a mail was last accepted by the transport.
+    pub async fn last_sent_at(&self) -> Result<Option<Timestamp>> {
+        let newest = self
+            .rows()
+            .find_one(doc! {"status": OutboxStatus::Sent.as_str()})
+            .sort(doc! {"sent_at": -1})
+            .await?;
+        Ok(newest.and_then(|row| row.sent_at))
+    }
+
+    /// How many mails wait, and since when the oldest one could have been sent.
+    pub async fn depth(&self, now: Timestamp) -> Result<(u64, Option<Timestamp>)> {
+        let pending = doc! {"status": OutboxStatus::Pending.as_str()};
+        let waiting = self.documents().count_documents(pending).await?;
+        let due = doc! {"status": OutboxStatus::Pending.as_str(), "due_at": {"$lte": now}};
+        let oldest = self.documents().find_one(due).sort(doc! {"due_at": 1}).await?;
+        let since = oldest.and_then(|document| document.get_datetime("due_at").ok().copied());
+        Ok((waiting, since.map(Timestamp::from)))
+    }
+
+    /// Clears leases that ended before `before` and makes rows claimable that lack the time at which they are due;
+    /// returns how many were touched.
+    pub async fn repair_leases(&self, before: Timestamp, now: Timestamp) -> Result<u64> {
+        let stale = doc! {"locked_by": {"$type": "string"}, "locked_until": {"$lte": before}};
+        let unlocked =
+            doc! {"locked_by": Bson::Null, "locked_until": Bson::Null, "lock_acquired_at": Bson::Null};
+        let cleared = self
+            .documents()
+            .update_many(stale, doc! {"$set": unlocked})
+            .await?;
+        let undated = doc! {"status": OutboxStatus::Pending.as_str(), "due_at": {"$not": {"$type": "date"}}};
+        let dated = self
+            .documents()
+            .update_many(undated, doc! {"$set": {"due_at": now}})
+            .await?;
+        Ok(cleared.modified_count + dated.modified_count)
+    }
+
+    /// Removes sent and cancelled mails older than `before`; returns how many.
+    pub async fn remove_done(&self, before: Timestamp) -> Result<u64> {
+        let done = [OutboxStatus::Sent.as_str(), OutboxStatus::Cancelled.as_str()];
+        let filter = doc! {"status": {"$in": done.as_slice()}, "created_at": {"$lt": before}};
+        Ok(self.documents().delete_many(filter).await?.deleted_count)
+    }
+}
+
+/// What a mail becomes when it is taken back.
+pub(super) fn cancelled(by: &str, now: Timestamp) -> Document {
+    doc! {
+        "status": OutboxStatus::Cancelled.as_str(),
+        "last_error": format!("cancelled by {by}"),
+        "cancelled_at": now,
+        "cancelled_by": by,
+        "next_retry_at": Bson::Null,
+        "due_at": Bson::Null,
+        "locked_by": Bson::Null,
+        "locked_until": Bson::Null,
+        "lock_acquired_at": Bson::Null,
+    }
+}
+
+fn again(now: Timestamp) -> Document {
+    doc! {"$set": {
+        "status": OutboxStatus::Pending.as_str(),
+        "retry_count": 0,
+        "next_retry_at": now,
+        "due_at": now,
+        "failed_at": Bson::Null,
+        "locked_by": Bson::Null,
+        "locked_until": Bson::Null,
+        "lock_acquired_at": Bson::Null,
+    }}
+}
+
+fn selection(filter: &OutboxFilter, order: OutboxOrder) -> Vec<Document> {
+    let mut exact = Document::new();
+    if let Some(status) = filter.status {
+        exact.insert("status", status.as_str());
+    }
+    if let Some(ticket_id) = &filter.ticket_id {
+        exact.insert("ticket_id", ticket_id);
+    }
+    if let Some(key) = filter.template_key {
+        exact.insert("template_key", key.as_str());
+    }
+    let mut range = Document::new();
+    if let Some(from) = filter.from {
+        range.insert("$gte", from);
+    }
+    if let Some(to) = filter.to {
+        range.insert("$lte", to);
+    }
+    if !range.is_empty() {
+        exact.insert("created_at", range);
+    }
+    let mut pipeline = vec![doc! {"$match": exact}];
+    if order != OutboxOrder::CreatedAt || filter.recipient.is_some() {
+        pipeline.push(doc! {"$sort": {"created_at": -1}});
+        pipeline.push(doc! {"$limit": SCAN_LIMIT});
+    }
+    if let Some(text) = &filter.recipient {
+        let literal = doc! {"$regex": regex::escape(text), "$options": "i"};
+        pipeline.push(doc! {"$match": {"recipients": literal}});
+    }
+    pipeline
+}
+
+/// A row that can be read; others are left out of lists, and the drain parks them.
+fn readable(document: Document) -> Option<OutboxRow> {
+    match bson::deserialize_from_document(document) {
+        Ok(row) => Some(row),
+        Err(error) => {
+            tracing::warn!(%error, "a row of the outbox cannot be read");
+            None
+        }
+    }
+}
+
+fn count_of(document: &Document, field: &str) -> Option<u64> {
+    let count = match document.get(field)? {
+        Bson::Int32(count) => i64::from(*count),
+        Bson::Int64(count) => *count,
+        _ => return None,
+    };
+    u64::try_from(count).ok()
+}
