@@ -4,11 +4,24 @@
 //! (is this the time?), input (are the answers right?), routing (where does it lead, who acts next?), then compose.
 
 pub(crate) mod actions;
+pub(crate) mod advance;
+pub mod approval_tally;
+pub(crate) mod approver_resolver;
+pub(crate) mod closing;
 pub mod command;
 pub mod condition_evaluator;
 pub mod decision;
 pub mod definition;
+pub(crate) mod ends;
 pub mod facts;
+pub(crate) mod form_validator;
+pub(crate) mod notices;
+pub mod permission_guard;
+pub(crate) mod responsibility;
+pub(crate) mod routing_context;
+pub(crate) mod scopes;
+pub(crate) mod steps;
+pub(crate) mod timers;
 pub mod transition_resolver;
 pub(crate) mod turn;
 pub mod work_index;

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 /// How long before its end a token is renewed.
-const RENEW_BEFORE: Duration = Duration::from_secs(300);
+const RENEW_BEFORE: Duration = Duration::from_mins(5);
 /// Longest pause accepted from `Retry-After`.
 const MAX_RETRY_AFTER: u64 = 3_600;
 

@@ -1,0 +1,292 @@
+//! Raises a ticket (contract engine-core 2, with HZ-2, HZ-3, HZ-4b, HZ-10, HZ-20 and HZ-44 as targets).
+
+use crate::domain::audit::AuditEventType;
+use crate::domain::id::{StepKey, TicketStepId};
+use crate::domain::json::JsonObject;
+use crate::domain::notice::TemplateKey;
+use crate::domain::refusal::Refusal;
+use crate::domain::ticket::{Phase, Step, Ticket, TicketStatus};
+use crate::domain::workflow::{PinnedWorkflow, StepType, TransitionEvent};
+use crate::engine::actions::submit_form;
+use crate::engine::advance::{self, Move, Scope};
+use crate::engine::approver_resolver::key_text;
+use crate::engine::command::CreateTicket;
+use crate::engine::condition_evaluator::Context;
+use crate::engine::decision::{GrantSource, GrantedPersona, Undecided};
+use crate::engine::definition::{CompiledWorkflow, FieldType, FormDefinition, StepKind};
+use crate::engine::facts::{Facts, LookupQuestion, Need};
+use crate::engine::form_validator::{self, Surroundings};
+use crate::engine::notices::Message;
+use crate::engine::transition_resolver::{self, Route};
+use crate::engine::turn::Turn;
+use serde_json::{Map, json};
+use std::sync::Arc;
+
+/// Raises the ticket: validates and resolves everything first, so that a refusal leaves nothing behind.
+pub(super) fn create<'a>(command: &CreateTicket, facts: Facts<'a>) -> Result<Turn<'a>, Undecided> {
+    let workflow = Arc::clone(&facts.definitions.own);
+    form_validator::check_size(&command.initial_form_values)?;
+    let Some(manager) = &facts.sheet.manager else {
+        return Err(Undecided::Needs(vec![Need::Manager]));
+    };
+    let forms = wizard_forms(&workflow, command)?;
+    let mut turn = Turn::open(blank(command, &workflow, &facts, manager.person.clone()), facts);
+    materialise(&mut turn, &workflow)?;
+    accept_values(&mut turn, command, &forms)?;
+    let first = if forms.is_empty() {
+        Move::Enter(workflow.start.clone(), Scope::main())
+    } else {
+        complete_wizard_forms(&mut turn, &forms)?
+    };
+    advance::advance(&mut turn, first)?;
+    let name = turn.ticket.workflow.name.clone();
+    turn.audit(AuditEventType::CreateTicket, None, json!({"workflow_name": name}));
+    tell_requester(&mut turn);
+    tell_lookup_users(&mut turn, &workflow)?;
+    Ok(turn)
+}
+
+fn blank(
+    command: &CreateTicket,
+    workflow: &CompiledWorkflow,
+    facts: &Facts<'_>,
+    manager: Option<crate::domain::person::Person>,
+) -> Ticket {
+    let now = facts.sheet.now;
+    Ticket {
+        id: command.ticket_id.clone(),
+        version: 0,
+        workflow: PinnedWorkflow {
+            workflow_id: workflow.workflow_id.clone(),
+            version_id: workflow.version_id.clone(),
+            version_number: workflow.version_number,
+            name: workflow.name.clone(),
+            start_step_id: workflow.start.clone(),
+        },
+        title: command.title.clone(),
+        description: command.description.clone(),
+        status: TicketStatus::InProgress,
+        requester: facts.sheet.actor.person.clone().with_role("requester"),
+        manager,
+        form_values: JsonObject::new(),
+        attachment_ids: Vec::new(),
+        created_at: now,
+        updated_at: now,
+        completed_at: None,
+        current_step_id: Some(workflow.start.clone()),
+        steps: Vec::new(),
+        forks: Vec::new(),
+        pending_end: None,
+        approval_tasks: Vec::new(),
+        assignments: Vec::new(),
+        info_requests: Vec::new(),
+        handovers: Vec::new(),
+        sla_acknowledgements: Vec::new(),
+        change_requests: Vec::new(),
+        form_version: 1,
+        requester_note_count: 0,
+        recent_notes: Vec::new(),
+        watchers: Vec::new(),
+        timers: Vec::new(),
+        ids_drawn: 0,
+    }
+}
+
+/// The forms filled in the wizard: only the leading chain of forms from the start step, in order, without gaps (HZ-44).
+fn wizard_forms(workflow: &CompiledWorkflow, command: &CreateTicket) -> Result<Vec<StepKey>, Refusal> {
+    let empty = Map::new();
+    let context = Context {
+        ticket: &empty,
+        form_values: &command.initial_form_values,
+        current_step: &empty,
+    };
+    let mut expected = Some(workflow.start.clone());
+    for key in &command.initial_form_step_ids {
+        let is_form = workflow
+            .step(key)
+            .is_some_and(|step| matches!(step.kind, StepKind::Form(_)));
+        if expected.as_ref() != Some(key) || !is_form {
+            return Err(Refusal::Validation {
+                messages: vec![format!(
+                    "{key} is not a form that can be filled in while raising a ticket"
+                )],
+                step_id: Some(key.clone()),
+            });
+        }
+        expected = match transition_resolver::resolve(workflow, key, TransitionEvent::SubmitForm, context) {
+            Ok(Route::To(next)) => Some(next),
+            Ok(Route::End) | Err(_) => None,
+        };
+    }
+    Ok(command.initial_form_step_ids.clone())
+}
+
+fn materialise(turn: &mut Turn<'_>, workflow: &CompiledWorkflow) -> Result<(), Refusal> {
+    for definition in workflow.steps.values() {
+        let id = TicketStepId::derived(&turn.draw_seed());
+        let step = Step::not_started(
+            id,
+            definition.key.clone(),
+            definition.name.clone(),
+            definition.step_type(),
+        );
+        turn.ticket.steps.push(step);
+    }
+    if turn.ticket.steps.is_empty() {
+        return Err(Refusal::WorkflowNotFound {
+            message: "this workflow version has no steps".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Takes the initial values: with the wizard they must keep the rules of its forms, on the plain path they are kept for
+/// the start form, which is submitted later.
+fn accept_values(turn: &mut Turn<'_>, command: &CreateTicket, forms: &[StepKey]) -> Result<(), Undecided> {
+    let workflow = Arc::clone(&turn.facts.definitions.own);
+    let keys = if forms.is_empty() {
+        vec![workflow.start.clone()]
+    } else {
+        forms.to_vec()
+    };
+    let mut accepted = JsonObject::new();
+    let mut files = Vec::new();
+    for key in &keys {
+        let Some(form) = workflow.step(key).and_then(|step| step.form()) else {
+            continue;
+        };
+        let own = own_values(form, &command.initial_form_values);
+        if !forms.is_empty() {
+            let around = Surroundings {
+                other_values: &command.initial_form_values,
+                today: turn.sheet().policy.today,
+            };
+            let messages = form_validator::validate(form, &own, around);
+            if !messages.is_empty() {
+                return Err(Refusal::Validation {
+                    messages,
+                    step_id: Some(key.clone()),
+                }
+                .into());
+            }
+        }
+        files.extend(
+            form_validator::files(form, &own)
+                .into_iter()
+                .map(|file| (key.clone(), file)),
+        );
+        accepted.0.extend(own);
+    }
+    turn.ticket.form_values = accepted;
+    for (key, file) in files {
+        submit_form::attach(turn, &[file.id], Some(key.as_str()), &file.field_key)?;
+    }
+    submit_form::attach(turn, &command.attachment_ids, None, "form")?;
+    Ok(())
+}
+
+/// The values that belong to a form; what other keys hold is left out (HZ-10).
+fn own_values(form: &FormDefinition, values: &JsonObject) -> Map<String, serde_json::Value> {
+    let foreign = form_validator::foreign_keys(form, values);
+    values
+        .iter()
+        .filter(|(key, _)| !foreign.contains(&key.as_str()))
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect()
+}
+
+/// Marks the wizard's forms as submitted; gives the move that follows the last one.
+fn complete_wizard_forms(turn: &mut Turn<'_>, forms: &[StepKey]) -> Result<Move, Undecided> {
+    let now = turn.now();
+    let requester = turn.ticket.requester.clone();
+    let mut last = None;
+    for key in forms {
+        let id = turn
+            .ticket
+            .newest_instance(None, key)
+            .ok_or(Refusal::StepNotFound)?
+            .id
+            .clone();
+        let definition = turn.definition_of(turn.step(&id)?)?;
+        let form = definition.form().cloned().unwrap_or_default();
+        let values = JsonObject(own_values(&form, &turn.ticket.form_values));
+        let step = turn.change_step(&id)?;
+        step.phase = Phase::Completed;
+        step.assignee = Some(requester.clone());
+        step.started_at = Some(now);
+        step.completed_at = Some(now);
+        step.form_values = Some(values.clone());
+        submit_form::audit_submission(turn, &id, &values);
+        turn.ticket.current_step_id = Some(key.clone());
+        last = Some(id);
+    }
+    let last = last.ok_or(Refusal::StepNotFound)?;
+    Ok(Move::Leave(last, TransitionEvent::SubmitForm))
+}
+
+fn tell_requester(turn: &mut Turn<'_>) {
+    let requester = turn.ticket.requester.clone();
+    let message = Message::new(
+        TemplateKey::TicketCreated,
+        "Request received",
+        format!("\"{}\" has been received.", turn.ticket.title),
+        json!({}),
+    );
+    turn.notify(&requester, &message);
+}
+
+/// Tells the users of every lookup entry that the form values choose, the requester left out, and lets them act as
+/// agents (contract engine-core 2, step 11).
+fn tell_lookup_users(turn: &mut Turn<'_>, workflow: &CompiledWorkflow) -> Result<(), Undecided> {
+    let mut needs = Vec::new();
+    let mut told = Vec::new();
+    for step in workflow
+        .steps
+        .values()
+        .filter(|step| step.step_type() == StepType::Form)
+    {
+        let fields = step.form().map(|form| form.fields.as_slice()).unwrap_or_default();
+        for field in fields
+            .iter()
+            .filter(|field| field.field_type == FieldType::LookupUserSelect)
+        {
+            let (Some(form), Some(key)) = (&field.rules.lookup_step_id, &field.rules.lookup_field_key) else {
+                continue;
+            };
+            let Some(value) = turn.ticket.form_values.get(key).and_then(key_text) else {
+                continue;
+            };
+            let question = LookupQuestion::Bound {
+                workflow_id: workflow.workflow_id.clone(),
+                step_id: form.clone(),
+                field_key: key.clone(),
+                key: value,
+            };
+            match turn.sheet().lookup(&question) {
+                Some(answer) => told.extend(answer.users.iter().cloned()),
+                None => needs.push(Need::Lookup(question)),
+            }
+        }
+    }
+    if !needs.is_empty() {
+        return Err(Undecided::Needs(needs));
+    }
+    let Some(first) = turn.ticket.steps.first().map(|step| step.id.clone()) else {
+        return Ok(());
+    };
+    for user in told {
+        if user.person.is_same(&turn.ticket.requester) {
+            continue;
+        }
+        turn.tell_lookup_user(&user.person, user.is_primary, None);
+        let details = json!({"trigger": "lookup_assignment"});
+        turn.grant(
+            &user.person,
+            GrantedPersona::Agent,
+            GrantSource::LookupAssignment,
+            &first,
+            details,
+        );
+    }
+    Ok(())
+}

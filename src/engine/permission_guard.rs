@@ -1,0 +1,454 @@
+//! Who may do what to which step, and when: the one place that answers it. Every path that decides anything asks here,
+//! and the actions offered to a person are computed by asking the same questions.
+//!
+//! The wrong person is refused with [`Refusal::PermissionDenied`], the right person at the wrong time with
+//! [`Refusal::InvalidState`] (design 8; contract engine-actions 2 and 10).
+
+use super::responsibility;
+use crate::domain::id::ChangeRequestId;
+use crate::domain::person::{Actor, Person};
+use crate::domain::refusal::Refusal;
+use crate::domain::ticket::{
+    ApprovalDecision, ChangeRequestStatus, InfoRequestStatus, Phase, Step, StepState, Ticket,
+};
+use crate::domain::workflow::StepType;
+
+/// An action on one step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each variant is named like the command it stands for")]
+pub enum StepAction {
+    SubmitForm,
+    Approve,
+    Reject,
+    ApproverSkip,
+    ManagerSkip,
+    ReassignApproval,
+    CompleteTask,
+    SaveDraft,
+    Assign,
+    Reassign,
+    RequestInfo,
+    RespondInfo,
+    Hold,
+    Resume,
+    RequestHandover,
+    DecideHandover,
+    CancelHandover,
+    AddNote,
+    AcknowledgeSla,
+}
+
+/// An action on the ticket as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each variant is named like the command it stands for")]
+pub enum TicketAction {
+    Cancel,
+    AddRequesterNote,
+    CreateChangeRequest,
+    DecideChangeRequest(ChangeRequestId),
+    CancelChangeRequest(ChangeRequestId),
+}
+
+/// The actions that a client is offered (contract engine-actions 2.3), in their order on the wire.
+pub const OFFERED: [(StepAction, &str); 8] = [
+    (StepAction::SubmitForm, "submit_form"),
+    (StepAction::Approve, "approve"),
+    (StepAction::Reject, "reject"),
+    (StepAction::CompleteTask, "complete_task"),
+    (StepAction::RequestInfo, "request_info"),
+    (StepAction::RespondInfo, "respond_info"),
+    (StepAction::Assign, "assign"),
+    (StepAction::Reassign, "reassign"),
+];
+
+/// Whether `actor` may do `action` to `step` now.
+///
+/// # Errors
+/// See the module's description.
+pub fn check_step(ticket: &Ticket, actor: &Actor, action: StepAction, step: &Step) -> Result<(), Refusal> {
+    is_right_person(ticket, actor, action, step)?;
+    is_right_time(ticket, actor, action, step)
+}
+
+/// Whether `actor` may do `action` to the ticket now.
+///
+/// # Errors
+/// See the module's description.
+pub fn check_ticket(ticket: &Ticket, actor: &Actor, action: &TicketAction) -> Result<(), Refusal> {
+    let person = &actor.person;
+    let request = |id: &ChangeRequestId| {
+        ticket.change_request(id).ok_or(Refusal::NotFound {
+            what: "change request",
+        })
+    };
+    let right = match action {
+        TicketAction::Cancel | TicketAction::AddRequesterNote | TicketAction::CreateChangeRequest => {
+            ticket.requester.is_same(person)
+        }
+        TicketAction::DecideChangeRequest(id) => request(id)?.assigned_to.is_same(person),
+        TicketAction::CancelChangeRequest(id) => request(id)?.requested_by.is_same(person),
+    };
+    if !right {
+        return Err(Refusal::PermissionDenied(
+            "this action on the ticket is not yours to take",
+        ));
+    }
+    if ticket.status.is_terminal() {
+        return Err(ended());
+    }
+    match action {
+        TicketAction::Cancel | TicketAction::AddRequesterNote | TicketAction::CreateChangeRequest => Ok(()),
+        TicketAction::DecideChangeRequest(id) | TicketAction::CancelChangeRequest(id) => {
+            if request(id)?.status == ChangeRequestStatus::Pending {
+                Ok(())
+            } else {
+                Err(Refusal::invalid_state(
+                    "this change request has already been decided",
+                ))
+            }
+        }
+    }
+}
+
+/// The actions a person is offered on a step, as written on the wire.
+pub fn available_actions(ticket: &Ticket, actor: &Actor, step: &Step) -> Vec<&'static str> {
+    let offered = OFFERED
+        .iter()
+        .filter(|(action, _)| check_step(ticket, actor, *action, step).is_ok());
+    offered.map(|(_, name)| *name).collect()
+}
+
+/// Whether `actor` may see the ticket with its files, change requests and versions (contract engine-actions 10.2).
+pub fn may_see(ticket: &Ticket, actor: &Actor) -> bool {
+    actor.is_admin() || participants(ticket).any(|participant| participant.is_same(&actor.person))
+}
+
+/// Everybody who has or had a part in the ticket; one person may come more than once.
+pub fn participants(ticket: &Ticket) -> impl Iterator<Item = &Person> {
+    let steps = ticket.steps.iter().filter_map(|step| step.assignee.as_ref());
+    let approvers = ticket.approval_tasks.iter().map(|task| &task.approver);
+    let agents = ticket
+        .assignments
+        .iter()
+        .map(|assignment| &assignment.assigned_to);
+    let questions = ticket
+        .info_requests
+        .iter()
+        .flat_map(|info| [&info.requested_by, &info.requested_from]);
+    let reviewers = ticket.change_requests.iter().map(|request| &request.assigned_to);
+    let handovers = ticket
+        .handovers
+        .iter()
+        .filter_map(|handover| handover.new_assignee.as_ref());
+    std::iter::once(&ticket.requester)
+        .chain(&ticket.manager)
+        .chain(steps)
+        .chain(approvers)
+        .chain(agents)
+        .chain(questions)
+        .chain(reviewers)
+        .chain(handovers)
+        .chain(&ticket.watchers)
+}
+
+fn ended() -> Refusal {
+    Refusal::invalid_state("this ticket has ended")
+}
+
+/// Whether the action is this person's at all, whatever the time.
+fn is_right_person(ticket: &Ticket, actor: &Actor, action: StepAction, step: &Step) -> Result<(), Refusal> {
+    if !applies_to(action, step.kind) {
+        return if may_see(ticket, actor) {
+            Err(Refusal::InvalidState(format!(
+                "this action does not exist on a step of type {}",
+                step.kind.as_str()
+            )))
+        } else {
+            Err(Refusal::PermissionDenied("this ticket is not yours to act on"))
+        };
+    }
+    let person = &actor.person;
+    let is_assignee = step
+        .assignee
+        .as_ref()
+        .is_some_and(|assignee| assignee.is_same(person));
+    let is_manager = ticket
+        .manager
+        .as_ref()
+        .is_some_and(|manager| manager.is_same(person));
+    let (right, message) = match action {
+        StepAction::SubmitForm => (
+            ticket.requester.is_same(person),
+            "only the requester may submit this form",
+        ),
+        StepAction::Approve
+        | StepAction::Reject
+        | StepAction::ApproverSkip
+        | StepAction::ReassignApproval => (
+            is_approver(ticket, person, step),
+            "only an approver of this step may do this",
+        ),
+        StepAction::CompleteTask
+        | StepAction::SaveDraft
+        | StepAction::Hold
+        | StepAction::RequestHandover
+        | StepAction::AcknowledgeSla => (is_assignee, "only the person assigned to this step may do this"),
+        StepAction::Resume => (
+            is_assignee || is_manager,
+            "only the assigned agent or the manager may resume this step",
+        ),
+        StepAction::Assign | StepAction::Reassign => (
+            responsibility::is_task_owner(ticket, person, step),
+            "only the manager or the responsible approver may assign this task",
+        ),
+        StepAction::DecideHandover => (
+            responsibility::is_task_owner(ticket, person, step) && !asked_for_handover(ticket, person, step),
+            "only the manager or the responsible approver may decide this handover, and not the one who asked for it",
+        ),
+        StepAction::CancelHandover => (
+            ticket
+                .handovers
+                .iter()
+                .any(|h| h.ticket_step_id == step.id && h.requested_by.is_same(person)),
+            "only the agent who asked for the handover may withdraw it",
+        ),
+        StepAction::RequestInfo => (
+            if step.kind == StepType::Approval {
+                is_approver(ticket, person, step)
+            } else {
+                is_assignee
+            },
+            "only the person who works on this step may ask",
+        ),
+        StepAction::RespondInfo => (
+            was_asked(ticket, person, step),
+            "only the person who was asked may answer",
+        ),
+        StepAction::AddNote => (
+            may_note(ticket, person, step),
+            "only the people who work on this step may add notes",
+        ),
+        StepAction::ManagerSkip => (
+            (is_manager || actor.is_admin()) && !is_approver(ticket, person, step),
+            "only the manager or an administrator may skip this step",
+        ),
+    };
+    if right {
+        Ok(())
+    } else {
+        Err(Refusal::PermissionDenied(message))
+    }
+}
+
+/// Whether an action exists on steps of this type.
+fn applies_to(action: StepAction, kind: StepType) -> bool {
+    match action {
+        StepAction::SubmitForm => kind == StepType::Form,
+        StepAction::Approve
+        | StepAction::Reject
+        | StepAction::ApproverSkip
+        | StepAction::ReassignApproval => kind == StepType::Approval,
+        StepAction::CompleteTask
+        | StepAction::SaveDraft
+        | StepAction::Assign
+        | StepAction::Reassign
+        | StepAction::Hold
+        | StepAction::Resume
+        | StepAction::RequestHandover
+        | StepAction::DecideHandover
+        | StepAction::CancelHandover => kind == StepType::Task,
+        StepAction::RequestInfo | StepAction::RespondInfo | StepAction::AddNote => {
+            matches!(kind, StepType::Approval | StepType::Task)
+        }
+        StepAction::ManagerSkip => matches!(kind, StepType::Form | StepType::Task),
+        StepAction::AcknowledgeSla => matches!(kind, StepType::Form | StepType::Approval | StepType::Task),
+    }
+}
+
+fn is_approver(ticket: &Ticket, person: &Person, step: &Step) -> bool {
+    ticket
+        .approval_tasks_of(&step.id)
+        .any(|task| task.approver.is_same(person))
+}
+
+fn is_pending_approver(ticket: &Ticket, person: &Person, step: &Step) -> bool {
+    let mut tasks = ticket.approval_tasks_of(&step.id);
+    tasks.any(|task| task.decision == ApprovalDecision::Pending && task.approver.is_same(person))
+}
+
+fn asked_for_handover(ticket: &Ticket, person: &Person, step: &Step) -> bool {
+    ticket
+        .pending_handover(&step.id)
+        .is_some_and(|handover| handover.requested_by.is_same(person))
+}
+
+/// Whether the person is the target of the open question, or of an earlier one when none is open.
+fn was_asked(ticket: &Ticket, person: &Person, step: &Step) -> bool {
+    match ticket.open_question(&step.id) {
+        Some(open) => open.requested_from.is_same(person),
+        None => ticket
+            .info_requests
+            .iter()
+            .any(|info| info.ticket_step_id == step.id && info.requested_from.is_same(person)),
+    }
+}
+
+fn may_note(ticket: &Ticket, person: &Person, step: &Step) -> bool {
+    let is_assignee = step
+        .assignee
+        .as_ref()
+        .is_some_and(|assignee| assignee.is_same(person));
+    let is_manager = ticket
+        .manager
+        .as_ref()
+        .is_some_and(|manager| manager.is_same(person));
+    let while_pending = ticket.pending_change_request().is_some() && ticket.requester.is_same(person);
+    let by_type = match step.kind {
+        StepType::Approval => is_approver(ticket, person, step),
+        StepType::Task => responsibility::has_approved(ticket, person),
+        StepType::Form | StepType::Notify | StepType::Fork | StepType::Join | StepType::SubWorkflow => false,
+    };
+    is_assignee || is_manager || while_pending || by_type
+}
+
+/// Whether the right person may do it now.
+fn is_right_time(ticket: &Ticket, actor: &Actor, action: StepAction, step: &Step) -> Result<(), Refusal> {
+    if ticket.status.is_terminal() {
+        return Err(ended());
+    }
+    if step.phase == Phase::NotStarted {
+        return Err(Refusal::invalid_state("this step has not been reached yet"));
+    }
+    if step.phase.is_ended() {
+        return Err(Refusal::invalid_state("this step has ended"));
+    }
+    let state = ticket.state_of(step);
+    if ticket.pending_change_request().is_some() && !allowed_while_change_is_pending(ticket, action, step) {
+        return Err(Refusal::invalid_state(
+            "a change request is pending; work goes on when it is decided",
+        ));
+    }
+    in_right_state(ticket, actor, action, step, state)
+}
+
+/// What goes on while a change request is pending (contract engine-actions 10.5).
+fn allowed_while_change_is_pending(ticket: &Ticket, action: StepAction, step: &Step) -> bool {
+    match action {
+        StepAction::AddNote | StepAction::SaveDraft => true,
+        StepAction::RespondInfo => ticket.open_question(&step.id).is_some(),
+        StepAction::SubmitForm
+        | StepAction::Approve
+        | StepAction::Reject
+        | StepAction::ApproverSkip
+        | StepAction::ManagerSkip
+        | StepAction::ReassignApproval
+        | StepAction::CompleteTask
+        | StepAction::Assign
+        | StepAction::Reassign
+        | StepAction::RequestInfo
+        | StepAction::Hold
+        | StepAction::Resume
+        | StepAction::RequestHandover
+        | StepAction::DecideHandover
+        | StepAction::CancelHandover
+        | StepAction::AcknowledgeSla => false,
+    }
+}
+
+fn in_right_state(
+    ticket: &Ticket,
+    actor: &Actor,
+    action: StepAction,
+    step: &Step,
+    state: StepState,
+) -> Result<(), Refusal> {
+    let waits_for_answer = matches!(state, StepState::WaitingForRequester | StepState::WaitingForAgent);
+    let must = |right: bool, message: &str| {
+        if right {
+            Ok(())
+        } else {
+            Err(Refusal::invalid_state(message))
+        }
+    };
+    match action {
+        StepAction::SubmitForm => must(state == StepState::Active, "this form is not open"),
+        StepAction::Approve | StepAction::Reject | StepAction::ApproverSkip => {
+            must(
+                is_pending_approver(ticket, &actor.person, step),
+                "you have already decided on this step",
+            )?;
+            must(
+                state == StepState::WaitingForApproval || waits_for_answer,
+                "this step does not wait for an approval",
+            )
+        }
+        StepAction::ReassignApproval => {
+            must(
+                is_pending_approver(ticket, &actor.person, step),
+                "you have already decided on this step",
+            )?;
+            must(
+                state == StepState::WaitingForApproval,
+                "an approval can be passed on only while no question is open",
+            )
+        }
+        StepAction::RequestInfo if step.kind == StepType::Approval => {
+            if ticket.open_question(&step.id).is_some() {
+                return Err(Refusal::InfoRequestOpen);
+            }
+            must(
+                is_pending_approver(ticket, &actor.person, step),
+                "you have already decided on this step",
+            )?;
+            must(
+                state == StepState::WaitingForApproval,
+                "this step does not wait for an approval",
+            )
+        }
+        StepAction::RequestInfo => {
+            if ticket.open_question(&step.id).is_some() {
+                return Err(Refusal::InfoRequestOpen);
+            }
+            must(
+                state == StepState::Active,
+                "a question can be asked only on an active task",
+            )
+        }
+        StepAction::RespondInfo => {
+            let open = ticket
+                .open_question(&step.id)
+                .is_some_and(|info| info.status == InfoRequestStatus::Open);
+            must(open, "no question is open on this step")
+        }
+        StepAction::CompleteTask => must(state == StepState::Active, "this task is not active"),
+        StepAction::Assign => {
+            must(state == StepState::Active, "this task is not active")?;
+            must(
+                step.assignee.is_none(),
+                "this task is already assigned; reassign it instead",
+            )
+        }
+        StepAction::Reassign => {
+            must(state == StepState::Active, "this task is not active")?;
+            must(step.assignee.is_some(), "this task has not been assigned yet")
+        }
+        StepAction::Hold => must(
+            state == StepState::Active,
+            "only an active task can be put on hold",
+        ),
+        StepAction::Resume => must(state == StepState::OnHold, "this task is not on hold"),
+        StepAction::RequestHandover => must(
+            ticket.pending_handover(&step.id).is_none(),
+            "a handover of this task is already requested",
+        ),
+        StepAction::ManagerSkip => must(
+            matches!(state, StepState::Active | StepState::OnHold) || waits_for_answer,
+            "this step cannot be skipped now",
+        ),
+        StepAction::DecideHandover
+        | StepAction::CancelHandover
+        | StepAction::SaveDraft
+        | StepAction::AddNote
+        | StepAction::AcknowledgeSla => Ok(()),
+    }
+}

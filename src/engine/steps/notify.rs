@@ -1,0 +1,139 @@
+//! Notification steps: they tell people and pass at once, but an end of the workflow waits for late branches.
+
+use crate::domain::audit::AuditEventType;
+use crate::domain::id::TicketStepId;
+use crate::domain::notice::TemplateKey;
+use crate::domain::person::{Email, Person};
+use crate::domain::ticket::{Phase, Step};
+use crate::domain::workflow::{StepType, TransitionEvent};
+use crate::engine::advance::{Move, Moves, Scope};
+use crate::engine::closing::{Ending, end_step};
+use crate::engine::decision::Undecided;
+use crate::engine::definition::{CompiledWorkflow, NotifyDefinition, StepDefinition};
+use crate::engine::notices::Message;
+use crate::engine::scopes;
+use crate::engine::turn::Turn;
+use serde_json::{Value, json};
+
+/// Tells the recipients and moves on.
+pub(super) fn pass(
+    turn: &mut Turn<'_>,
+    id: &TicketStepId,
+    notification: &NotifyDefinition,
+    moves: &mut Moves,
+) -> Result<(), Undecided> {
+    let people = recipients(turn, &notification.recipients);
+    let template = template_of(&notification.template);
+    let name = turn.step(id)?.name.clone();
+    let completion_time = turn.now().to_wire();
+    let message = Message::new(
+        template,
+        title_of(template),
+        format!("{name}: \"{}\".", turn.ticket.title),
+        json!({"completion_time": completion_time}),
+    );
+    for person in &people {
+        turn.notify(person, &message);
+    }
+    turn.audit(
+        AuditEventType::StepActivated,
+        Some(id),
+        json!({"step_name": name}),
+    );
+    let addresses: Vec<_> = people.iter().map(|person| person.email.clone()).collect();
+    turn.audit(
+        AuditEventType::NotifySent,
+        Some(id),
+        json!({"template": template, "recipients": addresses}),
+    );
+    end_step(turn, id, Ending::DONE)?;
+    moves.push(Move::Leave(id.clone(), TransitionEvent::CompleteTask));
+    Ok(())
+}
+
+/// Whether this is the end of the workflow and branches whose join has passed still run.
+pub(super) fn must_wait_for_late_branches(
+    turn: &Turn<'_>,
+    workflow: &CompiledWorkflow,
+    definition: &StepDefinition,
+    scope: &Scope,
+) -> bool {
+    definition.step_type() == StepType::Notify
+        && definition.is_terminal
+        && *scope == Scope::main()
+        && workflow
+            .edges_on(&definition.key, TransitionEvent::CompleteTask)
+            .is_empty()
+        && scopes::has_late_branches(&turn.ticket)
+}
+
+/// Lets the end wait.
+pub(super) fn defer(turn: &mut Turn<'_>, id: &TicketStepId) -> Result<(), Undecided> {
+    let name = turn.step(id)?.name.clone();
+    turn.ticket.pending_end = Some(id.clone());
+    let details = json!({"action": "deferred", "reason": "branches are still running", "step_name": name});
+    turn.audit(AuditEventType::StepActivated, Some(id), details);
+    Ok(())
+}
+
+/// The people that recipient words and addresses mean; the requester when they mean nobody.
+///
+/// Addresses outside of the allowed domains and of the requester's own are left out (contract http-workflows 3.4).
+pub(crate) fn recipients(turn: &Turn<'_>, words: &[String]) -> Vec<Person> {
+    let ticket = &turn.ticket;
+    let completed = |kind: StepType| {
+        ticket
+            .steps
+            .iter()
+            .filter(move |step: &&Step| step.kind == kind && step.phase == Phase::Completed)
+    };
+    let mut people: Vec<Person> = Vec::new();
+    for word in words {
+        let found: Vec<Person> = match word.to_lowercase().as_str() {
+            "requester" => vec![ticket.requester.clone()],
+            "manager" => ticket.manager.iter().cloned().collect(),
+            "assigned_agent" => completed(StepType::Task)
+                .filter_map(|step| step.assignee.clone())
+                .collect(),
+            "approvers" => completed(StepType::Approval)
+                .filter_map(|step| step.assignee.clone())
+                .collect(),
+            _ => literal(turn, word).into_iter().collect(),
+        };
+        people.extend(found);
+    }
+    let mut distinct: Vec<Person> = Vec::new();
+    for person in people {
+        if !distinct.iter().any(|known| known.is_same(&person)) {
+            distinct.push(person);
+        }
+    }
+    if distinct.is_empty() {
+        distinct.push(ticket.requester.clone());
+    }
+    distinct
+}
+
+/// An address as a recipient, when its domain is allowed.
+pub(crate) fn literal(turn: &Turn<'_>, word: &str) -> Option<Person> {
+    let email = Email::try_from(word).ok()?;
+    let domain = |email: &Email| email.key().rsplit_once('@').map(|(_, domain)| domain.to_owned());
+    let wanted = domain(&email)?;
+    let own = domain(&turn.ticket.requester.email);
+    let allowed = own.is_some_and(|own| own == wanted) || turn.sheet().policy.mail_domains.contains(&wanted);
+    allowed.then(|| Person::from_email(email))
+}
+
+/// The template a designer chose; the completion template for unknown words.
+fn template_of(word: &str) -> TemplateKey {
+    serde_json::from_value(Value::from(word)).unwrap_or(TemplateKey::TicketCompleted)
+}
+
+const fn title_of(template: TemplateKey) -> &'static str {
+    match template {
+        TemplateKey::TicketCompleted => "Request completed",
+        TemplateKey::TicketCreated => "Request received",
+        TemplateKey::TicketCancelled => "Request cancelled",
+        _ => "News on a request",
+    }
+}
