@@ -4,7 +4,10 @@ use crate::api::layer::RateLimit;
 use crate::auth::Authenticator;
 use crate::config::Settings;
 use crate::domain::time::Clock;
+use crate::scheduler::status::JobRegistry;
 use crate::services::access::AccessService;
+use crate::services::notifications::Notifications;
+use crate::services::system_config::SystemConfigReader;
 use mongodb::Database;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -30,6 +33,12 @@ pub struct Inner {
     pub access: AccessService,
     /// The bound on one person's requests.
     pub rate_limit: RateLimit,
+    /// What administrators have configured.
+    pub system_config: SystemConfigReader,
+    /// Mail and the bell.
+    pub notifications: Notifications,
+    /// How the background jobs of this process are doing.
+    pub jobs: JobRegistry,
     /// How tasks are spawned, and how they learn that the process ends.
     pub tasks: Tasks,
 }
@@ -47,16 +56,22 @@ impl App {
     /// Builds the application over a database whose indexes exist.
     ///
     /// # Errors
-    /// A part cannot be built: the development key, the people file, an HTTP client.
+    /// A part cannot be built: the development key, the people file, an HTTP client, the mail transport.
     pub fn build(settings: Settings, clock: Clock, database: Database) -> anyhow::Result<Self> {
+        let tasks = Tasks::default();
+        let system_config = SystemConfigReader::new(&database, &settings);
+        let notifications = Notifications::new(&database, &settings, &clock, &tasks, &system_config)?;
         Ok(Self(Arc::new(Inner {
             authenticator: Authenticator::new(&settings, &clock)?,
             access: AccessService::new(&database, clock.clone()),
             rate_limit: RateLimit::new(settings.server.requests_per_second_per_person),
+            system_config,
+            notifications,
+            jobs: JobRegistry::default(),
             settings: Arc::new(settings),
             clock,
             database,
-            tasks: Tasks::default(),
+            tasks,
         })))
     }
 }

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::config::Settings;
 use crate::repositories::embedded::EmbeddedServer;
 use crate::repositories::indexes;
-use crate::{api, lifecycle, telemetry};
+use crate::{api, lifecycle, scheduler, telemetry};
 use clap::{Parser, Subcommand};
 use std::io::Write;
 
@@ -60,6 +60,7 @@ async fn serve() -> anyhow::Result<()> {
             .tracker
             .spawn(telemetry::keep_metrics(handle, app.tasks.stopping.clone()));
     }
+    scheduler::start(&app).await?;
     let listener = tokio::net::TcpListener::bind(bind).await;
     let listener = listener.map_err(|error| anyhow::anyhow!("cannot listen on {bind}: {error}"))?;
     tracing::info!(address = %listener.local_addr()?, "serving");

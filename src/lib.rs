@@ -13,5 +13,6 @@ pub mod domain;
 pub mod engine;
 pub mod lifecycle;
 pub mod repositories;
+pub mod scheduler;
 pub mod services;
 pub mod telemetry;

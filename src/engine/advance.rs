@@ -245,7 +245,9 @@ fn fail_scope(
     end_step(turn, &container, ending)?;
     steps::sub_workflow::tell_end(turn, &container)?;
     let outer = Scope::of(turn.step(&container)?);
-    if let Some(target) = drawn_target(turn, &container, event)? { go_to(turn, target, outer, moves) } else {
+    if let Some(target) = drawn_target(turn, &container, event)? {
+        go_to(turn, target, outer, moves)
+    } else {
         moves.push(Move::FailScope(outer, failure.clone()));
         Ok(())
     }

@@ -1,0 +1,135 @@
+//! One job: its rhythm, and the rule that it never overlaps itself.
+
+use super::lease;
+use crate::app::App;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+
+/// What a job does; returns how many things it dealt with.
+pub type Work = Arc<dyn Fn(App) -> BoxFuture<'static, anyhow::Result<u64>> + Send + Sync>;
+
+/// In how many processes a job may run at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Where {
+    /// In every process, each for itself or side by side.
+    Everywhere,
+    /// In one at a time, guarded by a lease.
+    OneProcess,
+}
+
+/// A job.
+#[derive(Clone)]
+pub struct Job {
+    /// Its name in health answers, logs and leases.
+    pub name: &'static str,
+    /// How often it runs.
+    pub every: Duration,
+    /// The longest one run may take.
+    pub time_limit: Duration,
+    /// Where it runs.
+    pub place: Where,
+    /// What it does.
+    pub run: Work,
+}
+
+impl Job {
+    /// A job that does `run` every so often.
+    pub fn new<F, R>(name: &'static str, every: Duration, place: Where, run: F) -> Self
+    where
+        F: Fn(App) -> R + Send + Sync + 'static,
+        R: Future<Output = anyhow::Result<u64>> + Send + 'static,
+    {
+        Self {
+            name,
+            every,
+            time_limit: every.max(Duration::from_secs(60)).min(Duration::from_secs(600)),
+            place,
+            run: Arc::new(move |app| run(app).boxed()),
+        }
+    }
+}
+
+/// Starts runs of one job, never two at a time.
+pub(super) struct Ticker {
+    app: App,
+    job: Job,
+    free: Arc<Semaphore>,
+}
+
+impl Ticker {
+    pub(super) fn new(app: App, job: Job) -> Arc<Self> {
+        app.jobs.register(job.name, job.every);
+        Arc::new(Self {
+            app,
+            job,
+            free: Arc::new(Semaphore::new(1)),
+        })
+    }
+
+    pub(super) const fn job(&self) -> &Job {
+        &self.job
+    }
+
+    /// Starts a run unless one is still going on or the process ends.
+    pub(super) fn tick(self: &Arc<Self>) {
+        self.app.jobs.ticked(self.job.name);
+        if self.app.tasks.stopping.is_cancelled() {
+            return;
+        }
+        let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() else {
+            self.app.jobs.overlapped(self.job.name);
+            return;
+        };
+        let ticker = Arc::clone(self);
+        self.app.tasks.tracker.spawn(async move {
+            ticker.run().await;
+            drop(permit);
+        });
+    }
+
+    async fn run(&self) {
+        let name = self.job.name;
+        let lease = match self.job.place {
+            Where::Everywhere => None,
+            Where::OneProcess => match lease::take(&self.app, &self.job).await {
+                Ok(Some(lease)) => Some(lease),
+                Ok(None) => return self.app.jobs.left_to_another(name, self.app.clock.now()),
+                Err(error) => return self.failed(Duration::ZERO, &error.into()),
+            },
+        };
+        self.app.jobs.started(name, self.app.clock.now());
+        let begun = Instant::now();
+        let work = AssertUnwindSafe((self.job.run)(self.app.clone())).catch_unwind();
+        match tokio::time::timeout(self.job.time_limit, work).await {
+            Ok(Ok(Ok(handled))) => self.succeeded(begun.elapsed(), handled),
+            Ok(Ok(Err(error))) => self.failed(begun.elapsed(), &error),
+            Ok(Err(_panic)) => self.failed(begun.elapsed(), &anyhow::anyhow!("the job panicked")),
+            Err(_) => self.failed(begun.elapsed(), &anyhow::anyhow!("the job took too long")),
+        }
+        if let Some(lease) = lease {
+            lease.keep_until_next_run(&self.app, &self.job).await;
+        }
+    }
+
+    fn succeeded(&self, took: Duration, handled: u64) {
+        let name = self.job.name;
+        self.app.jobs.succeeded(name, self.app.clock.now(), took, handled);
+        metrics::counter!("job_runs_total", "job" => name, "result" => "ok").increment(1);
+        metrics::histogram!("job_seconds", "job" => name).record(took.as_secs_f64());
+    }
+
+    fn failed(&self, took: Duration, error: &anyhow::Error) {
+        let name = self.job.name;
+        tracing::error!(
+            job = name,
+            error = format!("{error:#}"),
+            "a background job failed"
+        );
+        self.app.jobs.failed(name, self.app.clock.now(), took);
+        metrics::counter!("job_runs_total", "job" => name, "result" => "failed").increment(1);
+    }
+}

@@ -1,0 +1,57 @@
+//! The list of jobs (contract http-admin-notifications 16.1, design 3).
+
+use super::job::{Job, Where};
+use crate::app::App;
+use crate::config::Settings;
+use crate::repositories::inapp_repo::InappRepo;
+use crate::repositories::lease_repo::LeaseRepo;
+use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY_MINUTES: i64 = 24 * 60;
+
+/// Every job of a process.
+pub fn all(settings: &Settings) -> Vec<Job> {
+    vec![
+        Job::new(
+            "outbox_drain",
+            settings.scheduler.interval,
+            Where::Everywhere,
+            drain_outbox,
+        ),
+        Job::new("lease_cleanup", 5 * MINUTE, Where::OneProcess, clean_up_leases),
+        Job::new("retention", 60 * MINUTE, Where::OneProcess, apply_retention),
+    ]
+}
+
+/// The cron tick is the drain's fallback; rows enqueued in this process wake it at once.
+async fn drain_outbox(app: App) -> anyhow::Result<u64> {
+    let started = app.notifications.drain.sweep().await?;
+    Ok(u64::try_from(started).unwrap_or(u64::MAX))
+}
+
+/// Administrators see a mail as being sent while it has a lease, so leases that ended are taken off.
+async fn clean_up_leases(app: App) -> anyhow::Result<u64> {
+    let now = app.clock.now();
+    let repaired = app
+        .notifications
+        .outbox
+        .repair_leases(now.plus_minutes(-1), now)
+        .await?;
+    let leases = LeaseRepo::new(&app.database);
+    let removed = leases.remove_expired(now.plus_minutes(-DAY_MINUTES)).await?;
+    Ok(repaired + removed)
+}
+
+/// Removes mails that were sent or cancelled long ago, and notices that expired (the TTL index does it too).
+async fn apply_retention(app: App) -> anyhow::Result<u64> {
+    let now = app.clock.now();
+    let days = i64::from(app.settings.scheduler.outbox_retention_days);
+    let mails = app
+        .notifications
+        .outbox
+        .remove_done(now.plus_minutes(-days * DAY_MINUTES))
+        .await?;
+    let notices = InappRepo::new(&app.database).remove_expired(now).await?;
+    Ok(mails + notices)
+}

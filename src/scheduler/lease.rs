@@ -1,0 +1,46 @@
+//! The lease that keeps a job in one process at a time.
+
+use super::job::Job;
+use crate::app::App;
+use crate::domain::time::Timestamp;
+use crate::repositories::lease_repo::LeaseRepo;
+use std::time::Duration;
+
+/// A lease that this process holds.
+pub(super) struct Lease {
+    repo: LeaseRepo,
+    taken_at: Timestamp,
+}
+
+/// Takes the lease of `job` for as long as a run may take; `None` when another process holds it.
+pub(super) async fn take(app: &App, job: &Job) -> mongodb::error::Result<Option<Lease>> {
+    let repo = LeaseRepo::new(&app.database);
+    let taken_at = app.clock.now();
+    let until = taken_at.plus_millis(millis(job.time_limit));
+    let taken = repo
+        .acquire(job.name, app.jobs.process(), taken_at, until)
+        .await?;
+    Ok(taken.then_some(Lease { repo, taken_at }))
+}
+
+impl Lease {
+    /// Shortens the lease to just before this process's next run, so that the others' ticks in between stay idle and
+    /// one of them takes over when this process is gone.
+    pub(super) async fn keep_until_next_run(self, app: &App, job: &Job) {
+        let now = app.clock.now();
+        let process = app.jobs.process();
+        let kept = if app.tasks.stopping.is_cancelled() {
+            self.repo.release(job.name, process).await
+        } else {
+            let until = self.taken_at.plus_millis(millis(job.every * 9 / 10));
+            self.repo.acquire(job.name, process, now, until).await.map(|_| ())
+        };
+        if let Err(error) = kept {
+            tracing::debug!(job = job.name, error = %error, "a job's lease could not be shortened");
+        }
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
