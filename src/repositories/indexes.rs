@@ -95,6 +95,7 @@ pub fn all() -> Vec<IndexSpec> {
         super::outbox_repo::indexes(),
         super::inapp_repo::indexes(),
         super::template_override_repo::indexes(),
+        super::admin_audit_repo::indexes(),
         super::admin_user_repo::indexes(),
         super::user_access_repo::indexes(),
     ]

@@ -1,5 +1,6 @@
 //! MongoDB: what is stored, how it is found, and which writes are atomic. Knows `domain` only.
 
+pub mod admin_audit_repo;
 pub mod admin_user_repo;
 pub mod embedded;
 pub mod inapp_repo;
