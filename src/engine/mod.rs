@@ -15,12 +15,17 @@ pub mod definition;
 pub(crate) mod ends;
 pub mod facts;
 pub(crate) mod form_validator;
+pub(crate) mod named_person;
 pub(crate) mod notices;
 pub mod permission_guard;
 pub(crate) mod responsibility;
 pub(crate) mod routing_context;
 pub(crate) mod scopes;
 pub(crate) mod steps;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 pub(crate) mod timers;
 pub mod transition_resolver;
 pub(crate) mod turn;

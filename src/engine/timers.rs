@@ -15,7 +15,7 @@ use crate::domain::id::TicketStepId;
 use crate::domain::notice::TemplateKey;
 use crate::domain::person::Person;
 use crate::domain::refusal::Refusal;
-use crate::domain::ticket::{ApprovalDecision, Step, StepState, Timer, TimerKind};
+use crate::domain::ticket::{ApprovalDecision, Step, Timer, TimerKind};
 use crate::domain::time::Timestamp;
 use serde_json::json;
 
@@ -158,19 +158,6 @@ pub(super) fn fire(turn: &mut Turn<'_>) -> Result<bool, Undecided> {
     Ok(true)
 }
 
-fn is_eligible(turn: &Turn<'_>, step: &Step) -> bool {
-    matches!(
-        turn.ticket.state_of(step),
-        StepState::Active | StepState::WaitingForApproval
-    )
-}
-
-/// What becomes of a timer whose step is held, paused or waits for an answer: it is looked at again later.
-fn put_back(turn: &mut Turn<'_>, kind: TimerKind) {
-    let due_at = turn.now().plus_minutes(15);
-    turn.ticket.timers.push(Timer { kind, due_at });
-}
-
 fn remind(
     turn: &mut Turn<'_>,
     id: &TicketStepId,
@@ -181,16 +168,6 @@ fn remind(
     let Some(due_at) = step.due_at.filter(|due| *due > turn.now() && step.is_live()) else {
         return Ok(());
     };
-    if !is_eligible(turn, &step) {
-        put_back(
-            turn,
-            TimerKind::SlaReminder {
-                step: id.clone(),
-                minutes_before,
-            },
-        );
-        return Ok(());
-    }
     if told.contains(&(id.clone(), TemplateKey::SlaReminder)) {
         return Ok(());
     }
@@ -242,17 +219,6 @@ fn escalate(
     let Some(due_at) = step.due_at.filter(|_| step.is_live()) else {
         return Ok(());
     };
-    if !is_eligible(turn, &step) {
-        put_back(
-            turn,
-            TimerKind::SlaEscalation {
-                step: id.clone(),
-                minutes_after,
-                count,
-            },
-        );
-        return Ok(());
-    }
     let definition = turn.definition_of(&step)?;
     let rules = definition
         .sla

@@ -36,5 +36,5 @@ pub(super) fn layer(server: &ServerSettings) -> CorsLayer {
             ETAG,
             RETRY_AFTER,
         ])
-        .max_age(Duration::from_secs(600))
+        .max_age(Duration::from_mins(10))
 }

@@ -11,7 +11,7 @@ use axum::response::Response;
 use std::time::Duration;
 
 /// Uploads over slow lines may take longer than other requests.
-const UPLOAD: Duration = Duration::from_secs(300);
+const UPLOAD: Duration = Duration::from_mins(5);
 
 /// Answers 503 when the answer's head is not there in time; bodies of answers may stream on.
 pub(super) async fn bound(State(app): State<App>, request: Request, next: Next) -> Response {

@@ -248,8 +248,24 @@ impl Ticket {
         }
     }
 
-    /// When the next timer is due.
+    /// Whether a timer's clock runs: not while its step is held, paused or waits for an answer, and no join gives up
+    /// while a change request is pending.
+    pub fn timer_runs(&self, timer: &Timer) -> bool {
+        match &timer.kind {
+            TimerKind::SlaReminder { step, .. } | TimerKind::SlaEscalation { step, .. } => {
+                let state = self.step(step).map(|step| self.state_of(step));
+                matches!(state, Some(StepState::Active | StepState::WaitingForApproval))
+            }
+            TimerKind::JoinTimeout { .. } => self.pending_change_request().is_none(),
+        }
+    }
+
+    /// When the next timer is due whose clock runs.
     pub fn next_timer_at(&self) -> Option<Timestamp> {
-        self.timers.iter().map(|timer| timer.due_at).min()
+        self.timers
+            .iter()
+            .filter(|timer| self.timer_runs(timer))
+            .map(|timer| timer.due_at)
+            .min()
     }
 }

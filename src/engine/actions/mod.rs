@@ -1,10 +1,21 @@
 //! One file per family of commands; this one tells which family a command belongs to, and what all have in common.
 
+mod approval_reassign;
+mod assignment;
 mod cancel;
+mod change_request;
+mod change_request_data;
 mod complete_task;
 mod create;
 mod decide_approval;
+mod draft;
 mod fire_timers;
+mod handover;
+mod hold;
+mod info_request;
+mod manager_skip;
+mod notes;
+mod sla;
 mod submit_form;
 
 use super::decision::Decision;
@@ -12,6 +23,8 @@ use super::turn::Turn;
 use super::{Command, Facts, Undecided, Verdict};
 use crate::domain::refusal::Refusal;
 use crate::domain::ticket::{Ticket, limits};
+use handover::HandoverDecision;
+use info_request::Question;
 
 /// What a family did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,15 +41,11 @@ pub(crate) fn decide(
     command: &Command,
     facts: &Facts<'_>,
 ) -> Result<Verdict, Undecided> {
-    let (Some(ticket), false) = (ticket, matches!(command, Command::Create(_))) else {
-        return match (ticket, command) {
-            (None, Command::Create(create)) => Ok(applied(create::create(create, *facts)?)),
-            (Some(_), Command::Create(_)) => {
-                Err(Refusal::AlreadyExists("this ticket exists already".to_owned()).into())
-            }
-            (None, _) => Err(Refusal::TicketNotFound.into()),
-            (Some(_), _) => Err(Refusal::invalid_state("this command cannot be decided").into()),
+    let Some(ticket) = ticket else {
+        let Command::Create(create) = command else {
+            return Err(Refusal::TicketNotFound.into());
         };
+        return Ok(applied(create::create(create, *facts)?));
     };
     if let Some(step) = command.step() {
         ticket.step(step).ok_or(Refusal::StepNotFound)?;
@@ -73,9 +82,95 @@ fn act(turn: &mut Turn<'_>, command: &Command) -> Result<Acted, Undecided> {
             output_values,
             attachment_ids,
         ),
+        Command::ManagerSkip { step, reason } => manager_skip::skip(turn, step, reason),
+        Command::SaveDraft {
+            step,
+            draft_values,
+            execution_notes,
+        } => draft::save(turn, step, draft_values, execution_notes.as_deref()),
+        Command::Assign { step, agent } => assignment::assign(turn, step, agent),
+        Command::Reassign { step, agent, reason } => {
+            assignment::reassign(turn, step, agent, reason.as_deref())
+        }
+        Command::ReassignApproval {
+            step,
+            approver,
+            reason,
+        } => approval_reassign::reassign(turn, step, approver, reason.as_deref()),
+        Command::RequestInfo {
+            step,
+            question_text,
+            target,
+            subject,
+            attachment_ids,
+        } => {
+            let question = Question {
+                text: question_text,
+                subject: subject.as_deref(),
+                target: target.as_ref(),
+                attachments: attachment_ids,
+            };
+            info_request::request(turn, step, question)
+        }
+        Command::RespondInfo {
+            step,
+            response_text,
+            attachment_ids,
+        } => info_request::respond(turn, step, response_text, attachment_ids),
+        Command::Hold { step, reason } => hold::hold(turn, step, reason),
+        Command::Resume { step } => hold::resume(turn, step),
+        Command::RequestHandover {
+            step,
+            reason,
+            suggested_agent,
+        } => handover::request(turn, step, reason, suggested_agent.as_ref()),
+        Command::DecideHandover {
+            step,
+            handover,
+            approved,
+            new_agent,
+            comment,
+        } => {
+            let decision = if *approved {
+                HandoverDecision::Approve(new_agent.as_ref())
+            } else {
+                HandoverDecision::Reject
+            };
+            handover::decide(turn, step, handover, decision, comment.as_deref())
+        }
+        Command::CancelHandover { step, handover } => handover::cancel(turn, step, handover),
+        Command::AddNote {
+            step,
+            content,
+            attachment_ids,
+        } => notes::add_to_step(turn, step, content, attachment_ids),
+        Command::AddRequesterNote {
+            content,
+            attachment_ids,
+        } => notes::add_as_requester(turn, content, attachment_ids),
+        Command::AcknowledgeSla { step, notes } => sla::acknowledge(turn, step, notes.as_deref()),
+        Command::CreateChangeRequest {
+            proposed_form_values,
+            proposed_attachment_ids,
+            reason,
+        } => change_request::create(
+            turn,
+            proposed_form_values,
+            proposed_attachment_ids.as_deref(),
+            reason,
+        ),
+        Command::ApproveChangeRequest {
+            change_request,
+            notes,
+        } => change_request::approve(turn, change_request, notes.as_deref()),
+        Command::RejectChangeRequest {
+            change_request,
+            notes,
+        } => change_request::reject(turn, change_request, notes.as_deref()),
+        Command::CancelChangeRequest { change_request } => change_request::cancel(turn, change_request),
         Command::Cancel { reason } => cancel::cancel(turn, reason.as_deref()),
         Command::FireTimers => fire_timers::fire(turn),
-        _ => Err(Refusal::invalid_state("this command is not known yet").into()),
+        Command::Create(_) => Err(Refusal::AlreadyExists("this ticket exists already".to_owned()).into()),
     }
 }
 

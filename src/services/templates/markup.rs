@@ -151,15 +151,12 @@ fn resolved(text: &str) -> String {
         let known = length
             .and_then(|length| reference.get(1..length))
             .and_then(character);
-        match (known, length) {
-            (Some(c), Some(length)) => {
-                out.push(c);
-                rest = reference.get(length + 1..).unwrap_or_default();
-            }
-            _ => {
-                out.push('&');
-                rest = reference.get(1..).unwrap_or_default();
-            }
+        if let (Some(c), Some(length)) = (known, length) {
+            out.push(c);
+            rest = reference.get(length + 1..).unwrap_or_default();
+        } else {
+            out.push('&');
+            rest = reference.get(1..).unwrap_or_default();
         }
     }
     out.push_str(rest);

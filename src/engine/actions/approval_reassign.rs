@@ -1,0 +1,122 @@
+//! Passes an approval on to somebody else (contract engine-actions 4.7, A7, A18).
+
+use super::Acted;
+use crate::domain::audit::AuditEventType;
+use crate::domain::id::TicketStepId;
+use crate::domain::notice::TemplateKey;
+use crate::domain::refusal::Refusal;
+use crate::domain::ticket::ApprovalDecision;
+use crate::engine::command::NamedPerson;
+use crate::engine::decision::{AdminAuditRow, Effect, GrantSource, GrantedPersona, Undecided};
+use crate::engine::named_person;
+use crate::engine::notices::Message;
+use crate::engine::permission_guard::{self, StepAction};
+use crate::engine::turn::{Turn, as_object};
+use serde_json::json;
+
+/// Replaces the actor among the approvers of a step.
+pub(super) fn reassign(
+    turn: &mut Turn<'_>,
+    id: &TicketStepId,
+    approver: &NamedPerson,
+    reason: Option<&str>,
+) -> Result<Acted, Undecided> {
+    permission_guard::check_step(
+        &turn.ticket,
+        turn.actor(),
+        StepAction::ReassignApproval,
+        turn.step(id)?,
+    )?;
+    let actor = turn.actor().person.clone();
+    let approver = named_person::resolve(turn, approver)?;
+    if approver.is_same(&actor) {
+        return Err(Refusal::invalid_state("you are the approver already").into());
+    }
+    if approver.is_same(&turn.ticket.requester) {
+        return Err(Refusal::invalid_state("the requester cannot approve the own request").into());
+    }
+    if turn
+        .ticket
+        .approval_tasks_of(id)
+        .any(|task| task.approver.is_same(&approver))
+    {
+        return Err(Refusal::invalid_state("this person is an approver of this step already").into());
+    }
+    let now = turn.now();
+    for task in &mut turn.ticket.approval_tasks {
+        let own = task.ticket_step_id == *id && task.approver.is_same(&actor);
+        if own && task.decision == ApprovalDecision::Pending {
+            task.approver = approver.clone();
+            task.updated_at = Some(now);
+        }
+    }
+    let step = turn.change_step(id)?;
+    if step
+        .assignee
+        .as_ref()
+        .is_some_and(|assignee| assignee.is_same(&actor))
+    {
+        step.assignee = Some(approver.clone());
+        step.sla_acknowledged_at = None;
+    }
+    if let Some(round) = step
+        .approval
+        .as_mut()
+        .filter(|round| round.primary == actor.email)
+    {
+        round.primary = approver.email.clone();
+    }
+    record(turn, id, &approver, reason);
+    Ok(Acted::Applied)
+}
+
+fn record(
+    turn: &mut Turn<'_>,
+    id: &TicketStepId,
+    approver: &crate::domain::person::Person,
+    reason: Option<&str>,
+) {
+    let actor = turn.actor().person.clone();
+    let details = json!({"trigger": "approval_reassignment"});
+    turn.grant(
+        approver,
+        GrantedPersona::Manager,
+        GrantSource::ApprovalReassignment,
+        id,
+        details,
+    );
+    let details = json!({
+        "ticket_id": turn.ticket.id,
+        "ticket_step_id": id,
+        "ticket_title": turn.ticket.title,
+        "reason": reason,
+    });
+    turn.effect(Effect::AdminAudit(AdminAuditRow {
+        action: "REASSIGN_APPROVAL".to_owned(),
+        actor: actor.clone(),
+        target: approver.clone(),
+        details: as_object(details),
+        at: turn.now(),
+    }));
+    let details = json!({
+        "previous_approver": actor.email,
+        "new_approver": approver.email,
+        "new_approver_display_name": approver.display_name,
+        "reason": reason,
+    });
+    turn.audit(AuditEventType::ReassignApproval, Some(id), details);
+    let message = Message::new(
+        TemplateKey::ApprovalReassigned,
+        "Approval passed on to you",
+        format!(
+            "{} passed the approval of \"{}\" on to you.",
+            actor.display_name, turn.ticket.title
+        ),
+        json!({
+            "reassigned_by_name": actor.display_name,
+            "reassigned_by_email": actor.email,
+            "reason": reason,
+        }),
+    );
+    turn.notify(approver, &message.about(id).by(&actor));
+}

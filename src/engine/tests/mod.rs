@@ -1,0 +1,5 @@
+//! Whole flows through the engine, one file per theme.
+
+mod actions;
+mod flows;
+mod forks;
