@@ -63,7 +63,7 @@ impl App {
         let notifications = Notifications::new(&database, &settings, &clock, &tasks, &system_config)?;
         Ok(Self(Arc::new(Inner {
             authenticator: Authenticator::new(&settings, &clock)?,
-            access: AccessService::new(&database, clock.clone()),
+            access: AccessService::new(&database, clock.clone(), settings.bootstrap.clone()),
             rate_limit: RateLimit::new(settings.server.requests_per_second_per_person),
             system_config,
             notifications,

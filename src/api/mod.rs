@@ -1,5 +1,6 @@
 //! The HTTP surface: extract, call one service method, answer.
 
+pub mod admin;
 pub mod dev;
 pub mod docs;
 pub mod envelope;

@@ -4,7 +4,7 @@
 //! Fixed segments win over parameters by themselves, and trailing slashes are gone before a route is sought.
 
 use super::envelope::plain_error;
-use super::{dev, docs, health, layer, openapi};
+use super::{admin, dev, docs, health, layer, openapi};
 use crate::app::App;
 use crate::domain::error::ErrorCode;
 use axum::Router;
@@ -21,7 +21,7 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// The routes under `/api/v1`, family by family.
 fn version_1() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
+    OpenApiRouter::new().nest("/admin", admin::router())
 }
 
 /// The whole service.

@@ -308,6 +308,8 @@ pub struct BootstrapSettings {
     pub username: String,
     /// The password.
     pub password: SecretString,
+    /// `ADMIN_SETUP_KEY`: must accompany the set-up when configured.
+    pub setup_key: Option<SecretString>,
 }
 
 impl Settings {

@@ -419,8 +419,13 @@ impl Reader {
     }
 
     pub(super) fn bootstrap(&mut self) -> Option<BootstrapSettings> {
+        let setup_key = self.secret("ADMIN_SETUP_KEY");
         match (self.text("BOOTSTRAP_USERNAME"), self.secret("BOOTSTRAP_PASSWORD")) {
-            (Some(username), Some(password)) => Some(BootstrapSettings { username, password }),
+            (Some(username), Some(password)) => Some(BootstrapSettings {
+                username,
+                password,
+                setup_key,
+            }),
             (None, None) => None,
             _ => {
                 self.problem("BOOTSTRAP_USERNAME and BOOTSTRAP_PASSWORD go together");

@@ -5,9 +5,9 @@ use super::user_access_repo::{active_filter, choose};
 use crate::domain::id::AdminUserId;
 use crate::domain::person::{AdminRole, Email, Person};
 use crate::domain::time::Timestamp;
-use bson::doc;
+use bson::{Document, doc};
 use mongodb::error::Result;
-use mongodb::{Collection, Database};
+use mongodb::{ClientSession, Collection, Database};
 use serde::{Deserialize, Serialize};
 
 /// The collection's name.
@@ -45,6 +45,7 @@ pub struct AdminUserRow {
 #[derive(Debug, Clone)]
 pub struct AdminUserRepo {
     rows: Collection<AdminUserRow>,
+    state: Collection<Document>,
 }
 
 /// The indexes of this collection.
@@ -65,6 +66,7 @@ impl AdminUserRepo {
     pub fn new(database: &Database) -> Self {
         Self {
             rows: database.collection(COLLECTION),
+            state: database.collection(super::bootstrap_repo::STATE_COLLECTION),
         }
     }
 
@@ -76,5 +78,114 @@ impl AdminUserRepo {
             found.push(cursor.deserialize_current()?);
         }
         Ok(choose(found, person, |row| row.aad_id.as_deref()))
+    }
+
+    /// The row with this address inside a transaction, active or not.
+    pub async fn by_email_in(
+        &self,
+        email: &Email,
+        session: &mut ClientSession,
+    ) -> Result<Option<AdminUserRow>> {
+        self.rows
+            .find_one(doc! {"_id": email.key()})
+            .session(session)
+            .await
+    }
+
+    /// Writes a row inside a transaction, whether it is new or not.
+    pub async fn put_in(&self, row: &AdminUserRow, session: &mut ClientSession) -> Result<()> {
+        self.rows
+            .replace_one(doc! {"_id": &row.email_key}, row)
+            .upsert(true)
+            .session(session)
+            .await?;
+        Ok(())
+    }
+
+    /// How many active super administrators a transaction sees.
+    ///
+    /// Two transactions that each remove another one would both see enough; so this also writes to one common
+    /// document, which makes the second of them start again.
+    pub async fn super_admins_in(&self, session: &mut ClientSession) -> Result<u64> {
+        self.state
+            .update_one(
+                doc! {"_id": "super_admin_changes"},
+                doc! {"$inc": {"count": 1_i64}},
+            )
+            .upsert(true)
+            .session(&mut *session)
+            .await?;
+        self.rows
+            .count_documents(active_super_admins())
+            .session(session)
+            .await
+    }
+
+    /// Whether there is an active super administrator.
+    pub async fn has_super_admin(&self) -> Result<bool> {
+        Ok(self.rows.find_one(active_super_admins()).await?.is_some())
+    }
+
+    /// Keeps the object id of somebody who was granted by address and has now signed in.
+    pub async fn fill_aad_id(&self, row: &AdminUserRow, aad_id: &str) -> Result<()> {
+        let unknown = doc! {"_id": &row.email_key, "aad_id": null};
+        self.rows
+            .update_one(unknown, doc! {"$set": {"aad_id": aad_id}})
+            .await?;
+        Ok(())
+    }
+
+    /// Keeps the name under which somebody signs in.
+    pub async fn refresh_name(&self, row: &AdminUserRow, display_name: &str) -> Result<()> {
+        let held = doc! {"_id": &row.email_key, "is_active": true};
+        self.rows
+            .update_one(held, doc! {"$set": {"display_name": display_name}})
+            .await?;
+        Ok(())
+    }
+
+    /// A window of the rows, and how many there are; highest role first, then newest.
+    pub async fn list(
+        &self,
+        role: Option<AdminRole>,
+        include_inactive: bool,
+        skip: u64,
+        limit: i64,
+    ) -> Result<(Vec<AdminUserRow>, u64)> {
+        let mut filter = Document::new();
+        if let Some(role) = role {
+            filter.insert("role", role_word(role));
+        }
+        if !include_inactive {
+            filter.insert("is_active", true);
+        }
+        let total = self.rows.count_documents(filter.clone()).await?;
+        let rank = doc! {"$indexOfArray": [["SUPER_ADMIN", "ADMIN", "DESIGNER"], "$role"]};
+        let window = [
+            doc! {"$match": filter},
+            doc! {"$set": {"rank": rank}},
+            doc! {"$sort": {"rank": 1, "granted_at": -1, "_id": 1}},
+            doc! {"$skip": i64::try_from(skip).unwrap_or(i64::MAX)},
+            doc! {"$limit": limit},
+        ];
+        let mut rows = Vec::new();
+        let mut cursor = self.rows.aggregate(window).with_type::<AdminUserRow>().await?;
+        while cursor.advance().await? {
+            rows.push(cursor.deserialize_current()?);
+        }
+        Ok((rows, total))
+    }
+}
+
+fn active_super_admins() -> Document {
+    doc! {"role": role_word(AdminRole::SuperAdmin), "is_active": true}
+}
+
+/// The role as stored and on the wire.
+pub const fn role_word(role: AdminRole) -> &'static str {
+    match role {
+        AdminRole::Designer => "DESIGNER",
+        AdminRole::Admin => "ADMIN",
+        AdminRole::SuperAdmin => "SUPER_ADMIN",
     }
 }

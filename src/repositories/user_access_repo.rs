@@ -4,12 +4,14 @@
 //! by a ticket, only by an administrator (design 3, relay; design 8, revoked person).
 
 use super::indexes::IndexSpec;
+use super::mongo::{WriteFault, classify};
+use crate::domain::effect::{GrantSource, GrantedPersona, PersonaGrant};
 use crate::domain::id::UserAccessId;
 use crate::domain::person::{Email, Person, Personas};
 use crate::domain::time::Timestamp;
 use bson::{Document, doc};
 use mongodb::error::Result;
-use mongodb::{Collection, Database};
+use mongodb::{ClientSession, Collection, Database};
 use serde::{Deserialize, Serialize};
 
 /// The collection's name.
@@ -102,6 +104,20 @@ impl UserAccessRow {
     }
 }
 
+/// What became of a grant that a ticket wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TicketGrant {
+    /// The persona was given, now or by an earlier run of the same entry.
+    Given {
+        /// Whether the person had no record before.
+        was_new_user: bool,
+    },
+    /// The person had it already.
+    Held,
+    /// An administrator took it away; it stays away.
+    TakenAway,
+}
+
 /// Access to persona records; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct UserAccessRepo {
@@ -130,6 +146,206 @@ impl UserAccessRepo {
             found.push(cursor.deserialize_current()?);
         }
         Ok(choose(found, person, |row| row.aad_id.as_deref()))
+    }
+
+    /// The record with this address, active or not.
+    pub async fn by_email(&self, email: &Email) -> Result<Option<UserAccessRow>> {
+        self.rows.find_one(doc! {"_id": email.key()}).await
+    }
+
+    /// The record with this address inside a transaction.
+    pub async fn by_email_in(
+        &self,
+        email: &Email,
+        session: &mut ClientSession,
+    ) -> Result<Option<UserAccessRow>> {
+        self.rows
+            .find_one(doc! {"_id": email.key()})
+            .session(session)
+            .await
+    }
+
+    /// Writes a record inside a transaction, whether it is new or not.
+    pub async fn put_in(&self, row: &UserAccessRow, session: &mut ClientSession) -> Result<()> {
+        self.rows
+            .replace_one(doc! {"_id": &row.email_key}, row)
+            .upsert(true)
+            .session(session)
+            .await?;
+        Ok(())
+    }
+
+    /// A window of the records by address, and how many there are.
+    pub async fn list(
+        &self,
+        include_inactive: bool,
+        skip: u64,
+        limit: i64,
+    ) -> Result<(Vec<UserAccessRow>, u64)> {
+        let filter = if include_inactive {
+            doc! {}
+        } else {
+            doc! {"is_active": true}
+        };
+        let total = self.rows.count_documents(filter.clone()).await?;
+        let mut rows = Vec::new();
+        let mut cursor = self
+            .rows
+            .find(filter)
+            .sort(doc! {"_id": 1})
+            .skip(skip)
+            .limit(limit)
+            .await?;
+        while cursor.advance().await? {
+            rows.push(cursor.deserialize_current()?);
+        }
+        Ok((rows, total))
+    }
+
+    /// Whether an administrator took `persona` away from this person.
+    pub async fn is_taken_away(&self, person: &Person, persona: GrantedPersona) -> Result<bool> {
+        let row = match self.by_email(&person.email).await? {
+            Some(row) => Some(row),
+            None => self.by_aad_id(person).await?,
+        };
+        Ok(row.is_some_and(|row| row.state(persona).taken_by_admin))
+    }
+
+    /// Gives a persona as a ticket wants it: unless it is there or was taken away by an administrator.
+    ///
+    /// It may run twice, late and in two processes: the row keeps `key`, so a repeat is recognised and answers as the
+    /// first run did (design 3, relay).
+    pub async fn grant_from_ticket(&self, key: &str, grant: &PersonaGrant) -> Result<TicketGrant> {
+        loop {
+            let known = match self.by_email(&grant.person.email).await? {
+                Some(row) => Some(row),
+                None => self.by_aad_id(&grant.person).await?,
+            };
+            let Some(row) = known else {
+                if self
+                    .insert_absent(&UserAccessRow::from_ticket(key, grant))
+                    .await?
+                {
+                    return Ok(TicketGrant::Given { was_new_user: true });
+                }
+                continue;
+            };
+            let state = row.state(grant.persona);
+            if state.entry_key.as_deref() == Some(key) {
+                return Ok(TicketGrant::Given {
+                    was_new_user: state.entry_created_row,
+                });
+            }
+            if state.granted {
+                return Ok(TicketGrant::Held);
+            }
+            if state.taken_by_admin {
+                return Ok(TicketGrant::TakenAway);
+            }
+            let decided_on = doc! {"_id": &row.email_key, "version": row.version};
+            let given = row.with_ticket_grant(key, grant);
+            if self.rows.replace_one(decided_on, &given).await?.matched_count == 1 {
+                return Ok(TicketGrant::Given { was_new_user: false });
+            }
+        }
+    }
+
+    async fn by_aad_id(&self, person: &Person) -> Result<Option<UserAccessRow>> {
+        let Some(aad_id) = person.aad_id.as_deref().filter(|id| !id.is_empty()) else {
+            return Ok(None);
+        };
+        self.rows
+            .find_one(doc! {"aad_id": aad_id})
+            .sort(doc! {"_id": 1})
+            .await
+    }
+
+    async fn insert_absent(&self, row: &UserAccessRow) -> Result<bool> {
+        match self.rows.insert_one(row).await {
+            Ok(_) => Ok(true),
+            Err(error) if classify(&error) == WriteFault::DuplicateKey => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl UserAccessRow {
+    /// The state of a persona that tickets give.
+    pub const fn state(&self, persona: GrantedPersona) -> &PersonaState {
+        match persona {
+            GrantedPersona::Manager => &self.manager,
+            GrantedPersona::Agent => &self.agent,
+        }
+    }
+
+    fn from_ticket(key: &str, grant: &PersonaGrant) -> Self {
+        let given = PersonaState::from_ticket(key, grant, true);
+        let (manager, agent) = match grant.persona {
+            GrantedPersona::Manager => (given, PersonaState::default()),
+            GrantedPersona::Agent => (PersonaState::default(), given),
+        };
+        Self {
+            email_key: grant.person.email.key(),
+            version: 1,
+            user_access_id: UserAccessId::random(),
+            aad_id: grant.person.aad_id.clone().filter(|id| !id.is_empty()),
+            email: grant.person.email.clone(),
+            display_name: grant.person.display_name.clone(),
+            designer: PersonaState::default(),
+            manager,
+            agent,
+            onboard_source: grant.source.into(),
+            onboarded_by: Some(grant.granted_by.email.as_str().to_owned()),
+            onboarded_by_display_name: Some(grant.granted_by.display_name.clone()),
+            granted_by: grant.granted_by.email.as_str().to_owned(),
+            granted_at: grant.at,
+            updated_at: None,
+            updated_by: None,
+            is_active: true,
+        }
+    }
+
+    fn with_ticket_grant(mut self, key: &str, grant: &PersonaGrant) -> Self {
+        let given = PersonaState::from_ticket(key, grant, false);
+        match grant.persona {
+            GrantedPersona::Manager => self.manager = given,
+            GrantedPersona::Agent => self.agent = given,
+        }
+        self.version += 1;
+        self.is_active = true;
+        self.aad_id = self
+            .aad_id
+            .or_else(|| grant.person.aad_id.clone().filter(|id| !id.is_empty()));
+        self.updated_at = Some(grant.at);
+        self.updated_by = Some(grant.granted_by.email.as_str().to_owned());
+        self
+    }
+}
+
+impl PersonaState {
+    fn from_ticket(key: &str, grant: &PersonaGrant, created_row: bool) -> Self {
+        Self {
+            granted: true,
+            source: Some(grant.source.into()),
+            by: Some(grant.granted_by.email.as_str().to_owned()),
+            at: Some(grant.at),
+            taken_by_admin: false,
+            entry_key: Some(key.to_owned()),
+            entry_created_row: created_row,
+        }
+    }
+}
+
+impl From<GrantSource> for AccessSource {
+    fn from(source: GrantSource) -> Self {
+        match source {
+            GrantSource::ApprovalAssignment => Self::ApprovalAssignment,
+            GrantSource::TaskAssignment => Self::TaskAssignment,
+            GrantSource::ReassignAgent => Self::ReassignAgent,
+            GrantSource::HandoverAssignment => Self::HandoverAssignment,
+            GrantSource::ApprovalReassignment => Self::ApprovalReassignment,
+            GrantSource::LookupAssignment => Self::LookupAssignment,
+        }
     }
 }
 

@@ -32,12 +32,19 @@ where
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = buffer(request, state).await?;
-        if bytes.is_empty() {
-            return Err(body_fault(Vec::new(), "missing", "Field required").into());
-        }
-        Ok(Self(read_valid(Origin::Body, &parse(&bytes)?)?))
+        Ok(Self(read(&buffer(request, state).await?)?))
     }
+}
+
+/// A body that must be there.
+pub(super) fn read<T>(bytes: &Bytes) -> Result<T, ServiceError>
+where
+    T: DeserializeOwned + Validate<Context = ()>,
+{
+    if bytes.is_empty() {
+        return Err(body_fault(Vec::new(), "missing", "Field required"));
+    }
+    read_valid(Origin::Body, &parse(bytes)?)
 }
 
 impl<T, S> FromRequest<S> for OptionalJson<T>
@@ -60,7 +67,8 @@ where
     }
 }
 
-async fn buffer<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ServiceError> {
+/// The whole body, within the route's limit.
+pub(super) async fn buffer<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ServiceError> {
     Bytes::from_request(request, state)
         .await
         .map_err(|rejection| match rejection {

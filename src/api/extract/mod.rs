@@ -4,6 +4,7 @@
 
 mod body;
 mod caller;
+mod command;
 mod lenient;
 mod path;
 mod preconditions;
@@ -12,6 +13,7 @@ mod request_context;
 
 pub use body::{ApiJson, OptionalJson};
 pub use caller::{Caller, CallerToken, OptionalCaller};
+pub use command::{ApiCommand, CommandBody, NoBody};
 pub use path::ApiPath;
 pub use preconditions::{IdempotencyKey, IfMatch};
 pub use query::ApiQuery;

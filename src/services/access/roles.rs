@@ -1,9 +1,13 @@
 //! The personas and the administrator's role of a caller, from rows at most five seconds old.
 
+use crate::config::BootstrapSettings;
+use crate::domain::effect::GrantedPersona;
 use crate::domain::error::ServiceError;
 use crate::domain::person::{Actor, AdminRole, Person, Personas};
 use crate::domain::time::{Clock, Timestamp};
+use crate::repositories::admin_audit_repo::AdminAuditRepo;
 use crate::repositories::admin_user_repo::AdminUserRepo;
+use crate::repositories::bootstrap_repo::BootstrapRepo;
 use crate::repositories::user_access_repo::UserAccessRepo;
 use mongodb::Database;
 use quick_cache::sync::Cache;
@@ -19,6 +23,10 @@ const REMEMBERED: usize = 10_000;
 pub struct AccessService {
     pub(super) users: UserAccessRepo,
     pub(super) admins: AdminUserRepo,
+    pub(super) audit: AdminAuditRepo,
+    pub(super) bootstrap: BootstrapRepo,
+    pub(super) bootstrap_settings: Option<BootstrapSettings>,
+    pub(super) database: Database,
     pub(super) clock: Clock,
     remembered: Arc<Cache<(String, String), Roles>>,
 }
@@ -31,11 +39,15 @@ struct Roles {
 }
 
 impl AccessService {
-    /// The service over `database`.
-    pub fn new(database: &Database, clock: Clock) -> Self {
+    /// The service over `database`; without bootstrap settings nobody can log in to the set-up.
+    pub fn new(database: &Database, clock: Clock, bootstrap_settings: Option<BootstrapSettings>) -> Self {
         Self {
             users: UserAccessRepo::new(database),
             admins: AdminUserRepo::new(database),
+            audit: AdminAuditRepo::new(database),
+            bootstrap: BootstrapRepo::new(database),
+            bootstrap_settings,
+            database: database.clone(),
             clock,
             remembered: Arc::new(Cache::new(REMEMBERED)),
         }
@@ -68,6 +80,14 @@ impl AccessService {
     /// Forgets what is remembered, after a change made by this process.
     pub fn forget(&self) {
         self.remembered.clear();
+    }
+
+    /// Whether an administrator took `persona` away from a person, so that a ticket must not name them for it.
+    ///
+    /// # Errors
+    /// The database is unavailable.
+    pub async fn is_revoked(&self, person: &Person, persona: GrantedPersona) -> Result<bool, ServiceError> {
+        Ok(self.users.is_taken_away(person, persona).await?)
     }
 
     async fn read(&self, person: &Person, read_at: Timestamp) -> Result<Roles, ServiceError> {

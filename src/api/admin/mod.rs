@@ -1,0 +1,51 @@
+//! `/admin`: access rights, the set-up of the first administrator, and the audit log.
+
+mod access;
+mod admins;
+mod audit_log;
+mod bootstrap;
+mod user_access;
+
+use super::extract::{Caller, ClientAddress};
+use crate::app::App;
+use crate::domain::error::ServiceError;
+use crate::domain::person::Email;
+use crate::services::access::ChangedBy;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+
+/// The routes of this family.
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .merge(access::router())
+        .merge(bootstrap::router())
+        .merge(admins::router())
+        .merge(user_access::router())
+        .merge(audit_log::router())
+}
+
+/// That it was done.
+#[derive(Debug, Serialize, ToSchema)]
+struct Done {
+    /// What was done, for people.
+    message: String,
+}
+
+/// Who makes a change, for its audit row.
+fn changed_by(caller: &Caller, address: ClientAddress) -> ChangedBy {
+    ChangedBy {
+        person: caller.person.clone(),
+        ip_address: address.0.map(|address| address.to_string()),
+    }
+}
+
+/// An address of a body.
+fn body_email(text: &str) -> Result<Email, ServiceError> {
+    Email::try_from(text).map_err(|error| ServiceError::invalid_field("email", error.to_string()))
+}
+
+/// An address of a path; nobody has one that is malformed.
+fn path_email(text: &str) -> Email {
+    Email::try_from(text).unwrap_or_else(|_| Email::from_stored(text))
+}

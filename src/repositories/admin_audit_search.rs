@@ -1,0 +1,105 @@
+//! Searching `admin_audit`, newest first.
+
+use super::admin_audit_repo::{AdminAuditEvent, AdminAuditRepo};
+use crate::domain::time::Timestamp;
+use bson::{Document, doc};
+use mongodb::error::Result;
+
+/// Totals of filtered lists stop here (design 3).
+const COUNTED: i64 = 10_000;
+/// Text filters look at this many newest rows (design 3).
+const SEARCHED: i64 = 20_000;
+
+/// Which events are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct AdminAuditFilter {
+    /// Exactly this action.
+    pub action: Option<String>,
+    /// Part of the actor's address or name.
+    pub actor: Option<String>,
+    /// Part of the target's address or name.
+    pub target: Option<String>,
+    /// Not before.
+    pub from: Option<Timestamp>,
+    /// Not after.
+    pub until: Option<Timestamp>,
+}
+
+/// A window of the log.
+#[derive(Debug, Clone)]
+pub struct AdminAuditPage {
+    /// The events of the window, newest first.
+    pub events: Vec<AdminAuditEvent>,
+    /// How many events there are; counting stops at 10 000.
+    pub total: u64,
+}
+
+impl AdminAuditRepo {
+    /// Whether one of these keys is there with a time at or after `since`.
+    pub async fn has_any_since(&self, keys: [&str; 2], since: Timestamp) -> Result<bool> {
+        let filter = doc! {"_id": {"$in": keys.to_vec()}, "timestamp": {"$gte": since}};
+        Ok(self.rows.find_one(filter).await?.is_some())
+    }
+
+    /// A window of the events that `filter` wants, newest first.
+    pub async fn list(&self, filter: &AdminAuditFilter, skip: u64, limit: i64) -> Result<AdminAuditPage> {
+        let newest_first = doc! {"$sort": {"timestamp": -1, "audit_id": -1}};
+        let mut wanted = vec![doc! {"$match": exact(filter)}, newest_first];
+        if let Some(texts) = texts(filter) {
+            wanted.push(doc! {"$limit": SEARCHED});
+            wanted.push(doc! {"$match": texts});
+        }
+        let mut counted = wanted.clone();
+        counted.extend([doc! {"$limit": COUNTED}, doc! {"$count": "total"}]);
+        let skip = i64::try_from(skip).unwrap_or(i64::MAX);
+        wanted.extend([doc! {"$skip": skip}, doc! {"$limit": limit}]);
+        let mut events = Vec::new();
+        let mut cursor = self.rows.aggregate(wanted).with_type::<AdminAuditEvent>().await?;
+        while cursor.advance().await? {
+            events.push(cursor.deserialize_current()?);
+        }
+        let mut count = self.rows.aggregate(counted).await?;
+        let total = if count.advance().await? {
+            count
+                .deserialize_current()?
+                .get_i32("total")
+                .map_or(0, i32::unsigned_abs)
+        } else {
+            0
+        };
+        Ok(AdminAuditPage {
+            events,
+            total: total.into(),
+        })
+    }
+}
+
+fn exact(filter: &AdminAuditFilter) -> Document {
+    let mut wanted = Document::new();
+    if let Some(action) = &filter.action {
+        wanted.insert("action", action);
+    }
+    let mut times = Document::new();
+    if let Some(from) = filter.from {
+        times.insert("$gte", from);
+    }
+    if let Some(until) = filter.until {
+        times.insert("$lte", until);
+    }
+    if !times.is_empty() {
+        wanted.insert("timestamp", times);
+    }
+    wanted
+}
+
+fn texts(filter: &AdminAuditFilter) -> Option<Document> {
+    let contains = |text: &str| doc! {"$regex": regex::escape(text), "$options": "i"};
+    let mut all = Vec::new();
+    if let Some(text) = &filter.actor {
+        all.push(doc! {"$or": [{"actor_email": contains(text)}, {"actor_display_name": contains(text)}]});
+    }
+    if let Some(text) = &filter.target {
+        all.push(doc! {"$or": [{"target_email": contains(text)}, {"target_display_name": contains(text)}]});
+    }
+    (!all.is_empty()).then(|| doc! {"$and": all})
+}
