@@ -6,6 +6,7 @@ use crate::config::Settings;
 use crate::domain::time::Clock;
 use crate::scheduler::status::JobRegistry;
 use crate::services::access::AccessService;
+use crate::services::admin::Administration;
 use crate::services::notifications::Notifications;
 use crate::services::system_config::SystemConfigReader;
 use mongodb::Database;
@@ -37,6 +38,8 @@ pub struct Inner {
     pub system_config: SystemConfigReader,
     /// Mail and the bell.
     pub notifications: Notifications,
+    /// What administrators see and set.
+    pub admin: Administration,
     /// How the background jobs of this process are doing.
     pub jobs: JobRegistry,
     /// How tasks are spawned, and how they learn that the process ends.
@@ -65,6 +68,7 @@ impl App {
             authenticator: Authenticator::new(&settings, &clock)?,
             access: AccessService::new(&database, clock.clone(), settings.bootstrap.clone()),
             rate_limit: RateLimit::new(settings.server.requests_per_second_per_person),
+            admin: Administration::new(&database, &clock, &notifications, &system_config),
             system_config,
             notifications,
             jobs: JobRegistry::default(),

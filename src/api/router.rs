@@ -4,7 +4,7 @@
 //! Fixed segments win over parameters by themselves, and trailing slashes are gone before a route is sought.
 
 use super::envelope::plain_error;
-use super::{admin, dev, docs, health, layer, openapi};
+use super::{admin, dev, docs, health, layer, notifications, openapi};
 use crate::app::App;
 use crate::domain::error::ErrorCode;
 use axum::Router;
@@ -21,7 +21,9 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// The routes under `/api/v1`, family by family.
 fn version_1() -> OpenApiRouter<App> {
-    OpenApiRouter::new().nest("/admin", admin::router())
+    OpenApiRouter::new()
+        .nest("/admin", admin::router())
+        .nest("/notifications", notifications::router())
 }
 
 /// The whole service.

@@ -6,9 +6,11 @@
 use super::inapp_row::InappRow;
 use super::indexes::IndexSpec;
 use super::outbox_repo::insert_absent;
+use crate::domain::effect::Effect;
 use crate::domain::id::NotificationId;
 use crate::domain::notice::NoticeCategory;
 use crate::domain::person::{Person, PersonKey};
+use crate::domain::tail::{TailEntry, TailItem};
 use crate::domain::time::Timestamp;
 use bson::{Bson, Document, doc};
 use futures::TryStreamExt;
@@ -20,10 +22,14 @@ use std::time::Duration;
 /// The collection's name.
 pub const COLLECTION: &str = "inapp_notifications";
 
+/// How many open tails a bell looks at; with a healthy relay there are a handful.
+const OPEN_TAILS: i64 = 2_000;
+
 /// Access to the bells; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct InappRepo {
     rows: Collection<InappRow>,
+    tickets: Collection<Document>,
 }
 
 /// Which of a person's notices are wanted.
@@ -61,7 +67,28 @@ impl InappRepo {
     pub fn new(database: &Database) -> Self {
         Self {
             rows: database.collection(COLLECTION),
+            tickets: database.collection("tickets"),
         }
+    }
+
+    /// The person's notices that the relay has not moved yet, from the few tickets whose tail is not empty.
+    pub async fn in_tails(&self, person: &Person, retention_days: i64) -> Result<Vec<InappRow>> {
+        let tails: Vec<Document> = self
+            .tickets
+            .find(doc! {"tail.0": {"$exists": true}})
+            .limit(OPEN_TAILS)
+            .projection(doc! {"tail": 1})
+            .await?
+            .try_collect()
+            .await?;
+        let entries = tails
+            .iter()
+            .filter_map(|ticket| ticket.get_array("tail").ok())
+            .flatten();
+        let notices =
+            entries.filter_map(|entry| bson::deserialize_from_bson::<TailEntry>(entry.clone()).ok());
+        let rows = notices.filter_map(|entry| row_of(&entry, retention_days));
+        Ok(rows.filter(|row| row.is_for(person)).collect())
     }
 
     /// Inserts the rows whose key is new; returns how many were.
@@ -69,16 +96,17 @@ impl InappRepo {
         insert_absent(&self.rows, rows).await
     }
 
-    /// The person's newest notices that pass the filter.
+    /// The person's newest notices that pass the filter, those with the keys `without` left out.
     pub async fn list(
         &self,
         person: &Person,
         filter: BellFilter,
+        without: &[String],
         now: Timestamp,
         limit: i64,
     ) -> Result<Vec<InappRow>> {
         self.rows
-            .find(visible(person, filter, now))
+            .find(visible_without(person, filter, without, now))
             .sort(doc! {"created_at": -1, "_id": -1})
             .limit(limit)
             .await?
@@ -86,9 +114,16 @@ impl InappRepo {
             .await
     }
 
-    /// How many of the person's notices pass the filter.
-    pub async fn count(&self, person: &Person, filter: BellFilter, now: Timestamp) -> Result<u64> {
-        self.rows.count_documents(visible(person, filter, now)).await
+    /// How many of the person's notices pass the filter, those with the keys `without` not counted.
+    pub async fn count(
+        &self,
+        person: &Person,
+        filter: BellFilter,
+        without: &[String],
+        now: Timestamp,
+    ) -> Result<u64> {
+        let filter = visible_without(person, filter, without, now);
+        self.rows.count_documents(filter).await
     }
 
     /// Those of `keys` that are stored, whatever their state.
@@ -148,6 +183,17 @@ impl InappRepo {
     }
 }
 
+fn row_of(entry: &TailEntry, retention_days: i64) -> Option<InappRow> {
+    let TailItem::Effect(effect) = &entry.item else {
+        return None;
+    };
+    let Effect::Notice(notice) = effect.as_ref() else {
+        return None;
+    };
+    let key = entry.key.to_string();
+    InappRow::of(notice, &key, &entry.key.ticket_id, entry.at, retention_days)
+}
+
 fn visible(person: &Person, filter: BellFilter, now: Timestamp) -> Document {
     let mut query = doc! {
         "recipient_keys": {"$in": keys(person)},
@@ -159,6 +205,14 @@ fn visible(person: &Person, filter: BellFilter, now: Timestamp) -> Document {
     }
     if let Some(category) = filter.category {
         query.insert("category", category_word(category));
+    }
+    query
+}
+
+fn visible_without(person: &Person, filter: BellFilter, without: &[String], now: Timestamp) -> Document {
+    let mut query = visible(person, filter, now);
+    if !without.is_empty() {
+        query.insert("_id", doc! {"$nin": without});
     }
     query
 }

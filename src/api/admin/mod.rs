@@ -1,9 +1,14 @@
-//! `/admin`: access rights, the set-up of the first administrator, and the audit log.
+//! `/admin`: access rights, the set-up of the first administrator, the audit log, mails, wordings, configuration and
+//! health.
 
 mod access;
 mod admins;
 mod audit_log;
 mod bootstrap;
+mod config;
+mod email_templates;
+mod health;
+mod notifications;
 mod user_access;
 
 use super::extract::{Caller, ClientAddress};
@@ -23,6 +28,10 @@ pub fn router() -> OpenApiRouter<App> {
         .merge(admins::router())
         .merge(user_access::router())
         .merge(audit_log::router())
+        .merge(notifications::router())
+        .merge(email_templates::router())
+        .merge(config::router())
+        .merge(health::router())
 }
 
 /// That it was done.

@@ -64,7 +64,9 @@ impl AccessService {
             let age = now.since(roles.read_at).num_milliseconds();
             (0..MAX_AGE_MILLIS).contains(&age)
         });
-        let roles = if let Some(roles) = fresh { roles } else {
+        let roles = if let Some(roles) = fresh {
+            roles
+        } else {
             let roles = self.read(&person, now).await?;
             self.remembered.insert(key, roles);
             roles

@@ -1,7 +1,9 @@
 //! Mail and the bell: what becomes of a notice once the relay has stored it.
 
+pub mod bell;
 pub mod breaker;
 pub mod compose;
+pub mod mail_health;
 pub mod outbox_drain;
 pub mod transport;
 
@@ -13,6 +15,7 @@ use crate::repositories::outbox_repo::OutboxRepo;
 use crate::repositories::template_override_repo::TemplateOverrideRepo;
 use crate::services::system_config::SystemConfigReader;
 use crate::services::templates::Templates;
+use bell::Bell;
 use compose::Composer;
 use mongodb::Database;
 use outbox_drain::{DrainParts, OutboxDrain};
@@ -23,8 +26,8 @@ use std::sync::Arc;
 pub struct Notifications {
     /// The mails.
     pub outbox: OutboxRepo,
-    /// The bells.
-    pub bells: InappRepo,
+    /// People's bells.
+    pub bell: Bell,
     /// From a row to a message.
     pub composer: Composer,
     /// Sends the mails.
@@ -46,6 +49,7 @@ impl Notifications {
         let app_url = settings.server.frontend_url.as_str();
         let templates = Arc::new(Templates::new(app_url, &settings.company_name)?);
         let composer = Composer::new(templates, TemplateOverrideRepo::new(database));
+        let retention_days = i64::from(settings.scheduler.inapp_retention_days);
         let outbox = OutboxRepo::new(database);
         let http = reqwest::Client::builder()
             .connect_timeout(std::time::Duration::from_secs(5))
@@ -62,7 +66,7 @@ impl Notifications {
         });
         Ok(Self {
             outbox,
-            bells: InappRepo::new(database),
+            bell: Bell::new(InappRepo::new(database), retention_days, clock.clone()),
             composer,
             drain,
         })

@@ -56,9 +56,10 @@ pub(super) fn over_samples(payload: &Payload) -> Payload {
 /// Values that follow from others, where the payload does not bring them.
 fn derive(values: &mut Values) {
     if is_empty(values, "time_remaining")
-        && let Some(minutes) = values.get("minutes_until_due").and_then(Value::as_f64) {
-            values.insert("time_remaining".to_owned(), duration_words(minutes).into());
-        }
+        && let Some(minutes) = values.get("minutes_until_due").and_then(Value::as_f64)
+    {
+        values.insert("time_remaining".to_owned(), duration_words(minutes).into());
+    }
     if values.contains_key("is_primary") && is_empty(values, "role_label") {
         let is_primary = values.get("is_primary").and_then(Value::as_bool) == Some(true);
         let label = if is_primary { "primary contact" } else { "contact" };

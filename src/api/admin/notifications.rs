@@ -1,0 +1,323 @@
+//! `/admin/notifications` (contract http-admin-notifications 14). Fixed segments win over `{notification_id}`.
+
+mod views;
+
+use crate::api::envelope::ApiResult;
+use crate::api::extract::{ApiJson, ApiPath, ApiQuery, Caller, ClientAddress};
+use crate::api::view::wire_time::RequestInstant;
+use crate::app::App;
+use crate::domain::notice::TemplateKey;
+use crate::repositories::outbox_row::OutboxStatus;
+use crate::repositories::outbox_search::{OutboxFilter, OutboxOrder, PageRequest};
+use crate::services::admin::By;
+use axum::Json;
+use axum::extract::State;
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use views::{Dashboard, FailedPage, MailDetail, MailPage, StatusCountsView, TicketMails};
+
+pub(super) fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list_mails))
+        .routes(routes!(mail_dashboard))
+        .routes(routes!(list_failed_mails))
+        .routes(routes!(mail_stats))
+        .routes(routes!(list_ticket_mails))
+        .routes(routes!(bulk_retry_mails))
+        .routes(routes!(get_mail))
+        .routes(routes!(retry_mail))
+        .routes(routes!(cancel_mail))
+}
+
+/// The field a list is ordered by.
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum SortBy {
+    #[default]
+    CreatedAt,
+    SentAt,
+    Status,
+    RetryCount,
+    TemplateKey,
+    NextRetryAt,
+}
+
+/// The direction of an order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum SortOrder {
+    Asc,
+    #[default]
+    Desc,
+}
+
+/// Which mails are wanted, and which page of them.
+#[derive(Debug, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[garde(allow_unvalidated)]
+struct ListQuery {
+    /// `PENDING`, `SENT`, `FAILED` or `CANCELLED`.
+    #[param(value_type = Option<String>)]
+    status: Option<OutboxStatus>,
+    /// The ticket.
+    ticket_id: Option<String>,
+    /// The template.
+    #[param(value_type = Option<String>)]
+    template_key: Option<TemplateKey>,
+    /// Text within the recipient's address.
+    #[garde(length(chars, max = 200))]
+    recipient: Option<String>,
+    /// Not older than this.
+    #[param(value_type = Option<String>)]
+    from_date: Option<RequestInstant>,
+    /// Not newer than this; a date means its end.
+    #[param(value_type = Option<String>)]
+    to_date: Option<RequestInstant>,
+    /// From 1.
+    #[garde(range(min = 1, max = 1_000_000))]
+    #[serde(default = "one")]
+    #[param(value_type = Option<u32>, default = 1)]
+    page: u32,
+    /// 1 to 100.
+    #[garde(range(min = 1, max = 100))]
+    #[serde(default = "twenty")]
+    #[param(value_type = Option<u32>, default = 20)]
+    page_size: u32,
+    #[serde(default)]
+    #[param(inline, value_type = Option<SortBy>)]
+    sort_by: SortBy,
+    #[serde(default)]
+    #[param(inline, value_type = Option<SortOrder>)]
+    sort_order: SortOrder,
+}
+
+/// A page of the failed mails.
+#[derive(Debug, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct FailedQuery {
+    /// From 1.
+    #[garde(range(min = 1, max = 1_000_000))]
+    #[serde(default = "one")]
+    #[param(value_type = Option<u32>, default = 1)]
+    page: u32,
+    /// 1 to 100.
+    #[garde(range(min = 1, max = 100))]
+    #[serde(default = "twenty")]
+    #[param(value_type = Option<u32>, default = 20)]
+    page_size: u32,
+}
+
+/// A range of time.
+#[derive(Debug, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[garde(allow_unvalidated)]
+struct RangeQuery {
+    /// Not older than this.
+    #[param(value_type = Option<String>)]
+    from_date: Option<RequestInstant>,
+    /// Not newer than this; a date means its end.
+    #[param(value_type = Option<String>)]
+    to_date: Option<RequestInstant>,
+}
+
+/// Which mails to send again.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+struct BulkRetryRequest {
+    /// 1 to 100 ids.
+    #[garde(length(min = 1, max = 100), inner(length(chars, max = 100)))]
+    notification_ids: Vec<String>,
+}
+
+/// How many mails are sent again.
+#[derive(Debug, Serialize, ToSchema)]
+struct BulkRetryAnswer {
+    message: String,
+    retried_count: u64,
+    requested_count: usize,
+}
+
+/// What was done to a mail.
+#[derive(Debug, Serialize, ToSchema)]
+struct MailAnswer {
+    message: &'static str,
+    notification_id: String,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+const fn twenty() -> u32 {
+    20
+}
+
+impl ListQuery {
+    fn filter(&self) -> OutboxFilter {
+        OutboxFilter {
+            status: self.status,
+            ticket_id: self.ticket_id.clone(),
+            template_key: self.template_key,
+            recipient: self.recipient.clone().filter(|text| !text.is_empty()),
+            from: self.from_date.map(RequestInstant::from),
+            to: self.to_date.map(RequestInstant::until),
+        }
+    }
+
+    fn page(&self) -> PageRequest {
+        PageRequest {
+            order: match self.sort_by {
+                SortBy::CreatedAt => OutboxOrder::CreatedAt,
+                SortBy::SentAt => OutboxOrder::SentAt,
+                SortBy::Status => OutboxOrder::Status,
+                SortBy::RetryCount => OutboxOrder::RetryCount,
+                SortBy::TemplateKey => OutboxOrder::TemplateKey,
+                SortBy::NextRetryAt => OutboxOrder::NextRetryAt,
+            },
+            descending: self.sort_order == SortOrder::Desc,
+            skip: skipped(self.page, self.page_size),
+            limit: self.page_size,
+        }
+    }
+}
+
+fn skipped(page: u32, page_size: u32) -> u64 {
+    u64::from(page.saturating_sub(1)) * u64::from(page_size)
+}
+
+/// The mails that pass the filter; counting stops at 10 000.
+#[utoipa::path(get, path = "/notifications", tag = "admin", operation_id = "list_outbox", params(ListQuery),
+    responses((status = 200, body = MailPage)))]
+async fn list_mails(
+    State(app): State<App>,
+    caller: Caller,
+    ApiQuery(query): ApiQuery<ListQuery>,
+) -> ApiResult<Json<MailPage>> {
+    let found = app
+        .admin
+        .outbox
+        .list(&caller, &query.filter(), query.page())
+        .await?;
+    Ok(Json(MailPage::new(found, query.page, query.page_size)))
+}
+
+/// The outbox in figures.
+#[utoipa::path(get, path = "/notifications/dashboard", tag = "admin", operation_id = "get_outbox_dashboard",
+    params(RangeQuery), responses((status = 200, body = Dashboard)))]
+async fn mail_dashboard(
+    State(app): State<App>,
+    caller: Caller,
+    ApiQuery(range): ApiQuery<RangeQuery>,
+) -> ApiResult<Json<Dashboard>> {
+    let from = range.from_date.map(RequestInstant::from);
+    let to = range.to_date.map(RequestInstant::until);
+    Ok(Json(app.admin.outbox.figures(&caller, from, to).await?.into()))
+}
+
+/// The failed mails, oldest first.
+#[utoipa::path(get, path = "/notifications/failed", tag = "admin", operation_id = "list_failed_outbox",
+    params(FailedQuery), responses((status = 200, body = FailedPage)))]
+async fn list_failed_mails(
+    State(app): State<App>,
+    caller: Caller,
+    ApiQuery(query): ApiQuery<FailedQuery>,
+) -> ApiResult<Json<FailedPage>> {
+    let skip = skipped(query.page, query.page_size);
+    let found = app.admin.outbox.failed(&caller, skip, query.page_size).await?;
+    Ok(Json(FailedPage::new(found, query.page, query.page_size)))
+}
+
+/// How many mails stand where.
+#[utoipa::path(get, path = "/notifications/stats", tag = "admin", operation_id = "get_outbox_stats",
+    responses((status = 200, body = StatusCountsView)))]
+async fn mail_stats(State(app): State<App>, caller: Caller) -> ApiResult<Json<StatusCountsView>> {
+    Ok(Json(app.admin.outbox.counts(&caller).await?.into()))
+}
+
+/// A ticket's mails, oldest first, at most 200.
+#[utoipa::path(get, path = "/notifications/ticket/{ticket_id}", tag = "admin", operation_id = "list_ticket_outbox",
+    params(("ticket_id" = String, Path)), responses((status = 200, body = TicketMails)))]
+async fn list_ticket_mails(
+    State(app): State<App>,
+    caller: Caller,
+    ApiPath(ticket_id): ApiPath<String>,
+) -> ApiResult<Json<TicketMails>> {
+    let mails = app.admin.outbox.of_ticket(&caller, &ticket_id).await?;
+    Ok(Json(TicketMails::new(ticket_id, mails)))
+}
+
+/// One mail with what it says.
+#[utoipa::path(get, path = "/notifications/{notification_id}", tag = "admin", operation_id = "get_outbox_entry",
+    params(("notification_id" = String, Path)), responses((status = 200, body = MailDetail)))]
+async fn get_mail(
+    State(app): State<App>,
+    caller: Caller,
+    ApiPath(id): ApiPath<String>,
+) -> ApiResult<Json<MailDetail>> {
+    Ok(Json(app.admin.outbox.detail(&caller, &id).await?.into()))
+}
+
+/// Sends a failed mail again, with fresh attempts.
+#[utoipa::path(post, path = "/notifications/{notification_id}/retry", tag = "admin",
+    operation_id = "retry_outbox_entry", params(("notification_id" = String, Path)),
+    responses((status = 200, body = MailAnswer)))]
+async fn retry_mail(
+    State(app): State<App>,
+    caller: Caller,
+    ClientAddress(address): ClientAddress,
+    ApiPath(id): ApiPath<String>,
+) -> ApiResult<Json<MailAnswer>> {
+    let by = By {
+        actor: &caller,
+        address,
+    };
+    app.admin.outbox.retry(by, &id).await?;
+    Ok(Json(MailAnswer {
+        message: "The mail will be sent again.",
+        notification_id: id,
+    }))
+}
+
+/// Sends those of the mails again that failed.
+#[utoipa::path(post, path = "/notifications/bulk-retry", tag = "admin", operation_id = "bulk_retry_outbox",
+    request_body = BulkRetryRequest, responses((status = 200, body = BulkRetryAnswer)))]
+async fn bulk_retry_mails(
+    State(app): State<App>,
+    caller: Caller,
+    ClientAddress(address): ClientAddress,
+    ApiJson(request): ApiJson<BulkRetryRequest>,
+) -> ApiResult<Json<BulkRetryAnswer>> {
+    let by = By {
+        actor: &caller,
+        address,
+    };
+    let retried_count = app.admin.outbox.retry_many(by, &request.notification_ids).await?;
+    Ok(Json(BulkRetryAnswer {
+        message: format!("{retried_count} mails will be sent again."),
+        retried_count,
+        requested_count: request.notification_ids.len(),
+    }))
+}
+
+/// Takes back a mail that waits and is not being sent.
+#[utoipa::path(post, path = "/notifications/{notification_id}/cancel", tag = "admin",
+    operation_id = "cancel_outbox_entry", params(("notification_id" = String, Path)),
+    responses((status = 200, body = MailAnswer)))]
+async fn cancel_mail(
+    State(app): State<App>,
+    caller: Caller,
+    ClientAddress(address): ClientAddress,
+    ApiPath(id): ApiPath<String>,
+) -> ApiResult<Json<MailAnswer>> {
+    let by = By {
+        actor: &caller,
+        address,
+    };
+    app.admin.outbox.cancel(by, &id).await?;
+    Ok(Json(MailAnswer {
+        message: "The mail was cancelled.",
+        notification_id: id,
+    }))
+}

@@ -1,0 +1,327 @@
+//! Mails and their figures on the wire.
+
+use crate::api::view::wire_time::{wire_time, wire_time_option};
+use crate::domain::person::Email;
+use crate::repositories::outbox_row::OutboxRow;
+use crate::repositories::outbox_search::OutboxPage;
+use crate::services::admin::outbox::ShownMail;
+use crate::services::admin::outbox_figures::{OutboxFigures, StatusCounts};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// A page of mails.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct MailPage {
+    items: Vec<MailItem>,
+    total: u64,
+    page: u32,
+    page_size: u32,
+    total_pages: u64,
+}
+
+/// A mail as it is listed.
+#[derive(Debug, Serialize, ToSchema)]
+struct MailItem {
+    notification_id: String,
+    ticket_id: Option<String>,
+    template_key: &'static str,
+    template_name: String,
+    recipients: Vec<String>,
+    /// `PENDING`, `SENT`, `FAILED` or `CANCELLED`.
+    status: &'static str,
+    retry_count: i32,
+    last_error: Option<String>,
+    created_at: String,
+    sent_at: Option<String>,
+    next_retry_at: Option<String>,
+    /// Set while it is being sent.
+    locked_by: Option<String>,
+    locked_until: Option<String>,
+    preview: MailPreview,
+}
+
+/// Values of a mail that help to recognise it.
+#[derive(Debug, Serialize, ToSchema)]
+struct MailPreview {
+    ticket_title: Option<String>,
+    requester_name: Option<String>,
+    step_name: Option<String>,
+    workflow_name: Option<String>,
+    workflow_id: Option<String>,
+}
+
+/// A page of failed mails, oldest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct FailedPage {
+    items: Vec<FailedItem>,
+    total: u64,
+    page: u32,
+    page_size: u32,
+}
+
+/// A failed mail.
+#[derive(Debug, Serialize, ToSchema)]
+struct FailedItem {
+    notification_id: String,
+    ticket_id: Option<String>,
+    template_key: &'static str,
+    recipients: Vec<String>,
+    status: &'static str,
+    retry_count: i32,
+    last_error: Option<String>,
+    created_at: String,
+}
+
+/// A ticket's mails.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TicketMails {
+    ticket_id: String,
+    notifications: Vec<TicketMail>,
+    total: usize,
+}
+
+/// One of a ticket's mails.
+#[derive(Debug, Serialize, ToSchema)]
+struct TicketMail {
+    notification_id: String,
+    template_key: &'static str,
+    template_name: String,
+    recipients: Vec<String>,
+    status: &'static str,
+    retry_count: i32,
+    last_error: Option<String>,
+    created_at: String,
+    sent_at: Option<String>,
+    email_subject: Option<String>,
+    email_body: Option<String>,
+}
+
+/// One mail with what it says.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct MailDetail {
+    notification_id: String,
+    ticket_id: Option<String>,
+    /// Always `EMAIL`.
+    notification_type: &'static str,
+    template_key: &'static str,
+    template_name: String,
+    recipients: Vec<String>,
+    status: &'static str,
+    retry_count: i32,
+    last_error: Option<String>,
+    next_retry_at: Option<String>,
+    locked_until: Option<String>,
+    locked_by: Option<String>,
+    created_at: String,
+    sent_at: Option<String>,
+    #[schema(value_type = Object)]
+    payload: Map<String, Value>,
+    email_content: Option<MailContent>,
+}
+
+/// What a mail says; the body is sanitised HTML.
+#[derive(Debug, Serialize, ToSchema)]
+struct MailContent {
+    subject: String,
+    body: String,
+}
+
+/// How many mails stand where.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct StatusCountsView {
+    pending: i64,
+    sent: i64,
+    failed: i64,
+    /// Cancelled ones included.
+    total: i64,
+}
+
+/// The outbox in figures.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Dashboard {
+    status_counts: StatusCountsView,
+    /// The 20 commonest templates.
+    template_counts: BTreeMap<String, i64>,
+    /// How many mails have so many failed attempts.
+    retry_distribution: BTreeMap<String, i64>,
+    /// The ten commonest reasons of failure.
+    common_errors: Vec<CommonError>,
+    currently_locked: u64,
+    /// Per cent of the total.
+    success_rate: f64,
+    /// Per cent of the total.
+    failure_rate: f64,
+    last_24_hours: StatusCountsView,
+}
+
+/// A reason of failure.
+#[derive(Debug, Serialize, ToSchema)]
+struct CommonError {
+    error: String,
+    count: i64,
+}
+
+impl MailPage {
+    pub(super) fn new(found: OutboxPage, page: u32, page_size: u32) -> Self {
+        Self {
+            items: found.rows.into_iter().map(Into::into).collect(),
+            total: found.total,
+            page,
+            page_size,
+            total_pages: found.total.div_ceil(u64::from(page_size.max(1))),
+        }
+    }
+}
+
+impl FailedPage {
+    pub(super) fn new(found: OutboxPage, page: u32, page_size: u32) -> Self {
+        Self {
+            items: found.rows.into_iter().map(Into::into).collect(),
+            total: found.total,
+            page,
+            page_size,
+        }
+    }
+}
+
+impl TicketMails {
+    pub(super) fn new(ticket_id: String, mails: Vec<ShownMail>) -> Self {
+        Self {
+            ticket_id,
+            total: mails.len(),
+            notifications: mails.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<OutboxRow> for MailItem {
+    fn from(row: OutboxRow) -> Self {
+        let text = |name: &str| {
+            row.payload
+                .get(name)
+                .and_then(Value::as_str)
+                .map(ToOwned::to_owned)
+        };
+        Self {
+            preview: MailPreview {
+                ticket_title: text("ticket_title"),
+                requester_name: text("requester_name"),
+                step_name: text("step_name"),
+                workflow_name: text("workflow_name"),
+                workflow_id: text("workflow_id"),
+            },
+            notification_id: row.notification_id.to_string(),
+            ticket_id: row.ticket_id.map(|id| id.to_string()),
+            template_key: row.template_key.as_str(),
+            template_name: row.template_key.title(),
+            recipients: addresses(&row.recipients),
+            status: row.status.as_str(),
+            retry_count: row.retry_count,
+            last_error: row.last_error,
+            created_at: wire_time(row.created_at),
+            sent_at: wire_time_option(row.sent_at),
+            next_retry_at: wire_time_option(row.next_retry_at),
+            locked_by: row.locked_by,
+            locked_until: wire_time_option(row.locked_until),
+        }
+    }
+}
+
+impl From<OutboxRow> for FailedItem {
+    fn from(row: OutboxRow) -> Self {
+        Self {
+            notification_id: row.notification_id.to_string(),
+            ticket_id: row.ticket_id.map(|id| id.to_string()),
+            template_key: row.template_key.as_str(),
+            recipients: addresses(&row.recipients),
+            status: row.status.as_str(),
+            retry_count: row.retry_count,
+            last_error: row.last_error,
+            created_at: wire_time(row.created_at),
+        }
+    }
+}
+
+impl From<ShownMail> for TicketMail {
+    fn from(mail: ShownMail) -> Self {
+        let row = mail.row;
+        let (email_subject, email_body) = mail.content.unzip();
+        Self {
+            notification_id: row.notification_id.to_string(),
+            template_key: row.template_key.as_str(),
+            template_name: row.template_key.title(),
+            recipients: addresses(&row.recipients),
+            status: row.status.as_str(),
+            retry_count: row.retry_count,
+            last_error: row.last_error,
+            created_at: wire_time(row.created_at),
+            sent_at: wire_time_option(row.sent_at),
+            email_subject,
+            email_body,
+        }
+    }
+}
+
+impl From<ShownMail> for MailDetail {
+    fn from(mail: ShownMail) -> Self {
+        let row = mail.row;
+        Self {
+            notification_id: row.notification_id.to_string(),
+            ticket_id: row.ticket_id.map(|id| id.to_string()),
+            notification_type: "EMAIL",
+            template_key: row.template_key.as_str(),
+            template_name: row.template_key.title(),
+            recipients: addresses(&row.recipients),
+            status: row.status.as_str(),
+            retry_count: row.retry_count,
+            last_error: row.last_error,
+            next_retry_at: wire_time_option(row.next_retry_at),
+            locked_until: wire_time_option(row.locked_until),
+            locked_by: row.locked_by,
+            created_at: wire_time(row.created_at),
+            sent_at: wire_time_option(row.sent_at),
+            payload: row.payload.0,
+            email_content: mail.content.map(|(subject, body)| MailContent { subject, body }),
+        }
+    }
+}
+
+impl From<StatusCounts> for StatusCountsView {
+    fn from(counts: StatusCounts) -> Self {
+        Self {
+            pending: counts.pending,
+            sent: counts.sent,
+            failed: counts.failed,
+            total: counts.total,
+        }
+    }
+}
+
+impl From<OutboxFigures> for Dashboard {
+    fn from(figures: OutboxFigures) -> Self {
+        let counts = figures.counts;
+        let retries = figures.retries.into_iter();
+        Self {
+            success_rate: counts.rate(counts.sent),
+            failure_rate: counts.rate(counts.failed),
+            status_counts: counts.into(),
+            template_counts: figures.templates.into_iter().collect(),
+            retry_distribution: retries
+                .map(|(retries, count)| (retries.to_string(), count))
+                .collect(),
+            common_errors: figures
+                .errors
+                .into_iter()
+                .map(|(error, count)| CommonError { error, count })
+                .collect(),
+            currently_locked: figures.in_flight,
+            last_24_hours: figures.last_day.into(),
+        }
+    }
+}
+
+fn addresses(recipients: &[Email]) -> Vec<String> {
+    recipients.iter().map(ToString::to_string).collect()
+}

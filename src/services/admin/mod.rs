@@ -1,0 +1,66 @@
+//! What administrators see and set: mails, wordings, configuration, figures, ticket audit.
+//!
+//! Every function asks for the right itself, so no route can forget it.
+
+pub mod config;
+pub mod guard;
+pub mod outbox;
+pub mod outbox_figures;
+pub mod templates;
+
+use crate::domain::person::Actor;
+use crate::domain::time::Clock;
+use crate::repositories::admin_audit_repo::AdminAuditRepo;
+use crate::services::notifications::Notifications;
+use crate::services::system_config::SystemConfigReader;
+use mongodb::Database;
+use std::net::IpAddr;
+
+/// Who administers, and from where, for the audit log.
+#[derive(Debug, Clone, Copy)]
+pub struct By<'a> {
+    /// Who.
+    pub actor: &'a Actor,
+    /// From where, as far as trusted proxies say.
+    pub address: Option<IpAddr>,
+}
+
+impl By<'_> {
+    fn address_text(&self) -> Option<String> {
+        self.address.map(|address| address.to_string())
+    }
+}
+
+/// The parts of this family, built once.
+#[derive(Debug, Clone)]
+pub struct Administration {
+    /// Mails.
+    pub outbox: outbox::OutboxAdmin,
+    /// Wordings of mails.
+    pub templates: templates::TemplateAdmin,
+    /// The system configuration.
+    pub config: config::ConfigAdmin,
+}
+
+impl Administration {
+    /// Builds the parts over `database`.
+    pub fn new(
+        database: &Database,
+        clock: &Clock,
+        notifications: &Notifications,
+        config: &SystemConfigReader,
+    ) -> Self {
+        let audit = AdminAuditRepo::new(database);
+        let composer = notifications.composer.clone();
+        Self {
+            outbox: outbox::OutboxAdmin::new(
+                notifications.outbox.clone(),
+                composer.clone(),
+                audit.clone(),
+                clock.clone(),
+            ),
+            templates: templates::TemplateAdmin::new(composer, audit.clone(), clock.clone()),
+            config: config::ConfigAdmin::new(config.clone(), audit, clock.clone()),
+        }
+    }
+}
