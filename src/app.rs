@@ -4,11 +4,18 @@ use crate::api::layer::RateLimit;
 use crate::auth::Authenticator;
 use crate::config::Settings;
 use crate::domain::time::Clock;
+use crate::repositories::relay::RelayTargets;
+use crate::repositories::ticket_repo::TicketRepo;
 use crate::scheduler::status::JobRegistry;
 use crate::services::access::AccessService;
 use crate::services::admin::Administration;
+use crate::services::definition_cache::DefinitionCache;
+use crate::services::execute::Execute;
+use crate::services::facts::FactSource;
 use crate::services::notifications::Notifications;
+use crate::services::relay::Relay;
 use crate::services::system_config::SystemConfigReader;
+use crate::services::timers::Timers;
 use mongodb::Database;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -40,6 +47,14 @@ pub struct Inner {
     pub notifications: Notifications,
     /// What administrators see and set.
     pub admin: Administration,
+    /// Published versions, compiled.
+    pub definitions: DefinitionCache,
+    /// Where decisions get their facts.
+    pub facts: FactSource,
+    /// The only path that changes a ticket.
+    pub execute: Execute,
+    /// What happens to tickets by itself.
+    pub timers: Timers,
     /// How the background jobs of this process are doing.
     pub jobs: JobRegistry,
     /// How tasks are spawned, and how they learn that the process ends.
@@ -64,6 +79,13 @@ impl App {
         let tasks = Tasks::default();
         let system_config = SystemConfigReader::new(&database, &settings);
         let notifications = Notifications::new(&database, &settings, &clock, &tasks, &system_config)?;
+        let definitions = DefinitionCache::new(&database);
+        let facts = FactSource::new(&database, &settings, &clock, &system_config, &definitions)?;
+        let inapp_days = i64::from(settings.scheduler.inapp_retention_days);
+        let targets = RelayTargets::new(&database, &notifications.outbox, inapp_days);
+        let relay = Relay::start(TicketRepo::new(&database), targets, clock.clone(), &tasks);
+        let execute = Execute::new(&database, &facts, &relay, &tasks);
+        let timers = Timers::new(&database, &execute, &clock);
         Ok(Self(Arc::new(Inner {
             authenticator: Authenticator::new(&settings, &clock)?,
             access: AccessService::new(&database, clock.clone(), settings.bootstrap.clone()),
@@ -71,6 +93,10 @@ impl App {
             admin: Administration::new(&database, &clock, &notifications, &system_config),
             system_config,
             notifications,
+            definitions,
+            facts,
+            execute,
+            timers,
             jobs: JobRegistry::default(),
             settings: Arc::new(settings),
             clock,

@@ -99,6 +99,14 @@ pub fn all() -> Vec<IndexSpec> {
         super::admin_user_repo::indexes(),
         super::bootstrap_repo::indexes(),
         super::user_access_repo::indexes(),
+        super::ticket_repo::indexes(),
+        super::audit_repo::indexes(),
+        super::ticket_command_repo::indexes(),
+        super::history_repo::indexes(),
+        super::note_repo::indexes(),
+        super::form_version_repo::indexes(),
+        super::workflow_version_repo::indexes(),
+        super::relay::indexes(),
     ]
     .concat()
 }

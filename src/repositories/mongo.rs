@@ -95,8 +95,6 @@ pub enum WriteFault {
 pub fn classify(error: &mongodb::error::Error) -> WriteFault {
     use mongodb::error::{ErrorKind, WriteFailure};
     const DUPLICATE_KEY: i32 = 11_000;
-    /// Too large, cannot index parallel arrays, too deeply nested, failed to parse, bad value.
-    const REFUSALS: [i32; 9] = [2, 9, 15, 52, 171, 10_334, 17_280, 17_419, 17_420];
     let kind = error.kind.as_ref();
     if matches!(
         kind,
@@ -118,7 +116,14 @@ pub fn classify(error: &mongodb::error::Error) -> WriteFault {
     };
     match code {
         Some(DUPLICATE_KEY) => WriteFault::DuplicateKey,
-        Some(code) if REFUSALS.contains(&code) => WriteFault::Refused,
+        Some(code) if is_refusal(code) => WriteFault::Refused,
         Some(_) | None => WriteFault::Unknown,
     }
+}
+
+/// Whether a write error with this code condemns the very write, so that sending it again is useless.
+pub(super) fn is_refusal(code: i32) -> bool {
+    /// Too large, cannot index parallel arrays, too deeply nested, failed to parse, bad value, failed validation.
+    const REFUSALS: [i32; 10] = [2, 9, 15, 52, 121, 171, 10_334, 17_280, 17_419, 17_420];
+    REFUSALS.contains(&code)
 }

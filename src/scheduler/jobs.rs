@@ -8,6 +8,9 @@ use crate::repositories::lease_repo::LeaseRepo;
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
+/// The committing process hands entries over in memory, so the sweep only finds what a crash left behind.
+const RELAY_SWEEP: Duration = Duration::from_secs(5);
+const FIRE_TIMERS: Duration = Duration::from_secs(15);
 const DAY_MINUTES: i64 = 24 * 60;
 
 /// Every job of a process.
@@ -19,6 +22,8 @@ pub fn all(settings: &Settings) -> Vec<Job> {
             Where::Everywhere,
             drain_outbox,
         ),
+        Job::new("relay_sweep", RELAY_SWEEP, Where::Everywhere, sweep_relay),
+        Job::new("fire_timers", FIRE_TIMERS, Where::Everywhere, fire_timers),
         Job::new("lease_cleanup", 5 * MINUTE, Where::OneProcess, clean_up_leases),
         Job::new("retention", 60 * MINUTE, Where::OneProcess, apply_retention),
     ]
@@ -28,6 +33,15 @@ pub fn all(settings: &Settings) -> Vec<Job> {
 async fn drain_outbox(app: App) -> anyhow::Result<u64> {
     let started = app.notifications.drain.sweep().await?;
     Ok(u64::try_from(started).unwrap_or(u64::MAX))
+}
+
+/// Carries on what crashed processes or full queues left in the tails of tickets.
+async fn sweep_relay(app: App) -> anyhow::Result<u64> {
+    Ok(app.execute.relay().sweep().await?)
+}
+
+async fn fire_timers(app: App) -> anyhow::Result<u64> {
+    Ok(app.timers.fire_due().await?)
 }
 
 /// Administrators see a mail as being sent while it has a lease, so leases that ended are taken off.

@@ -2,7 +2,12 @@
 
 pub mod access;
 pub mod admin;
+pub mod definition_cache;
 pub mod execute;
+pub mod facts;
+mod mailbox;
 pub mod notifications;
+pub mod relay;
 pub mod system_config;
 pub mod templates;
+pub mod timers;

@@ -1,0 +1,53 @@
+//! `ticket_notes`: the bodies of notes; the aggregate keeps counts only.
+
+use super::indexes::IndexSpec;
+use super::relayed::{Relayed, RelayedRepo, RelayedRow};
+use crate::domain::id::{TicketId, TicketStepId};
+use crate::domain::ticket::{NoteBody, NoteKind};
+use bson::doc;
+use mongodb::error::Result;
+
+/// Notes, in the tail or in their collection.
+pub type NoteRepo = RelayedRepo<NoteBody>;
+
+/// A note with its place.
+pub type NoteRow = RelayedRow<NoteBody>;
+
+/// The indexes of this collection.
+pub fn indexes() -> Vec<IndexSpec> {
+    let name = NoteBody::COLLECTION;
+    vec![
+        IndexSpec::new(name, "ticket", doc! {"ticket_id": 1, "seq": -1, "n": -1}),
+        IndexSpec::new(
+            name,
+            "step",
+            doc! {"ticket_id": 1, "body.kind.step": 1, "seq": -1, "n": -1},
+        ),
+    ]
+}
+
+impl RelayedRepo<NoteBody> {
+    /// The newest notes on a ticket, of its steps and of its requester, newest first.
+    pub async fn newest_of_ticket(&self, ticket_id: &TicketId, limit: usize) -> Result<Vec<NoteRow>> {
+        self.newest(ticket_id, |_| true, doc! {}, limit).await
+    }
+
+    /// The newest notes on one step, newest first.
+    pub async fn newest_of_step(
+        &self,
+        ticket_id: &TicketId,
+        step: &TicketStepId,
+        limit: usize,
+    ) -> Result<Vec<NoteRow>> {
+        let on_step = |note: &NoteBody| matches!(&note.kind, NoteKind::Step(of) if of == step);
+        let filter = doc! {"body.kind.step": step.as_str()};
+        self.newest(ticket_id, on_step, filter, limit).await
+    }
+
+    /// The requester's newest messages, newest first.
+    pub async fn newest_of_requester(&self, ticket_id: &TicketId, limit: usize) -> Result<Vec<NoteRow>> {
+        let by_requester = |note: &NoteBody| matches!(note.kind, NoteKind::Requester(_));
+        let filter = doc! {"body.kind.requester": {"$exists": true}};
+        self.newest(ticket_id, by_requester, filter, limit).await
+    }
+}

@@ -1,0 +1,289 @@
+//! Rows that the relay carries from the tails of tickets to collections of their own, and how they are read.
+//!
+//! Invariant: a row's `_id` is its stable key, so it is inserted once however often the relay repeats; rows never
+//! change. Readers take the tail first and the collection second, and drop doubles by key: the other order, or both at
+//! once, would lose what moved in between.
+
+use super::outbox_repo::insert_absent;
+use super::ticket_repo::TicketRepo;
+use crate::domain::audit::AuditEvent;
+use crate::domain::effect::{Effect, HistoryKind, WorkHistory};
+use crate::domain::id::TicketId;
+use crate::domain::person::PersonKey;
+use crate::domain::tail::{RecordedCommand, StableKey, TailEntry, TailItem};
+use crate::domain::ticket::{FormVersion, NoteBody};
+use crate::domain::time::Timestamp;
+use bson::{Bson, Document, doc};
+use futures::TryStreamExt;
+use mongodb::error::Result;
+use mongodb::{Collection, Database};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+
+/// How many tickets' open tails a person's list looks at; with a healthy relay there are a handful.
+const OPEN_TAILS: i64 = 2_000;
+
+/// A tail entry in its collection.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RelayedRow<T> {
+    /// The stable key.
+    #[serde(rename = "_id")]
+    pub key: StableKey,
+    /// The ticket.
+    pub ticket_id: TicketId,
+    /// The ticket's version after the command.
+    pub seq: i64,
+    /// The entry's place within the command.
+    pub n: i64,
+    /// When the command took effect.
+    pub at: Timestamp,
+    /// The correlation id of the request that caused it.
+    pub correlation_id: String,
+    /// What it is.
+    pub body: T,
+}
+
+/// What the relay carries to a collection of its own.
+pub trait Relayed: Clone + Serialize + DeserializeOwned + Send + Sync + Unpin + 'static {
+    /// The collection's name.
+    const COLLECTION: &'static str;
+
+    /// The part of a tail entry that belongs there.
+    fn of_item(item: &TailItem) -> Option<&Self>;
+}
+
+impl Relayed for AuditEvent {
+    const COLLECTION: &'static str = "audit_events";
+
+    fn of_item(item: &TailItem) -> Option<&Self> {
+        match item {
+            TailItem::Audit(event) => Some(event),
+            TailItem::Command(_) | TailItem::Effect(_) => None,
+        }
+    }
+}
+
+impl Relayed for RecordedCommand {
+    const COLLECTION: &'static str = "ticket_commands";
+
+    fn of_item(item: &TailItem) -> Option<&Self> {
+        match item {
+            TailItem::Command(command) => Some(command),
+            TailItem::Audit(_) | TailItem::Effect(_) => None,
+        }
+    }
+}
+
+impl Relayed for NoteBody {
+    const COLLECTION: &'static str = "ticket_notes";
+
+    fn of_item(item: &TailItem) -> Option<&Self> {
+        match effect(item)? {
+            Effect::Note(note) => Some(note),
+            Effect::Notice(_)
+            | Effect::Grant(_)
+            | Effect::Link(_)
+            | Effect::FormVersion(_)
+            | Effect::History(_)
+            | Effect::AdminAudit(_) => None,
+        }
+    }
+}
+
+impl Relayed for FormVersion {
+    const COLLECTION: &'static str = "form_versions";
+
+    fn of_item(item: &TailItem) -> Option<&Self> {
+        match effect(item)? {
+            Effect::FormVersion(version) => Some(version),
+            Effect::Notice(_)
+            | Effect::Grant(_)
+            | Effect::Link(_)
+            | Effect::Note(_)
+            | Effect::History(_)
+            | Effect::AdminAudit(_) => None,
+        }
+    }
+}
+
+impl Relayed for WorkHistory {
+    const COLLECTION: &'static str = "work_history";
+
+    fn of_item(item: &TailItem) -> Option<&Self> {
+        match effect(item)? {
+            Effect::History(history) => Some(history),
+            Effect::Notice(_)
+            | Effect::Grant(_)
+            | Effect::Link(_)
+            | Effect::Note(_)
+            | Effect::FormVersion(_)
+            | Effect::AdminAudit(_) => None,
+        }
+    }
+}
+
+fn effect(item: &TailItem) -> Option<&Effect> {
+    match item {
+        TailItem::Effect(effect) => Some(effect),
+        TailItem::Audit(_) | TailItem::Command(_) => None,
+    }
+}
+
+impl<T: Relayed> RelayedRow<T> {
+    /// The row of a tail entry, if it belongs to this collection.
+    pub fn of(entry: &TailEntry) -> Option<Self> {
+        T::of_item(&entry.item).map(|body| Self {
+            key: entry.key.clone(),
+            ticket_id: entry.key.ticket_id.clone(),
+            seq: entry.key.seq,
+            n: entry.key.n,
+            at: entry.at,
+            correlation_id: entry.correlation_id.clone(),
+            body: body.clone(),
+        })
+    }
+}
+
+/// Rows of one kind, wherever they are now; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct RelayedRepo<T: Relayed> {
+    tickets: TicketRepo,
+    rows: Collection<RelayedRow<T>>,
+}
+
+impl<T: Relayed> RelayedRepo<T> {
+    /// The rows of `database`.
+    pub fn new(database: &Database) -> Self {
+        Self {
+            tickets: TicketRepo::new(database),
+            rows: database.collection(T::COLLECTION),
+        }
+    }
+
+    /// The collection, for administrators' searches; these may lag by the relay.
+    pub fn rows(&self) -> &Collection<RelayedRow<T>> {
+        &self.rows
+    }
+
+    /// Inserts the rows whose key is new; returns how many were.
+    pub async fn insert_absent(&self, rows: &[RelayedRow<T>]) -> Result<usize> {
+        insert_absent(&self.rows, rows).await
+    }
+
+    /// The newest rows of a ticket that pass `admits`, newest first, at most `limit`.
+    ///
+    /// `filter` is the same condition for the collection; its fields are below `body`.
+    pub async fn newest(
+        &self,
+        ticket_id: &TicketId,
+        admits: impl Fn(&T) -> bool + Send,
+        filter: Document,
+        limit: usize,
+    ) -> Result<Vec<RelayedRow<T>>> {
+        let mut found = self.tail_rows(ticket_id, admits).await?;
+        let mut query = doc! {"ticket_id": ticket_id.as_str()};
+        query.extend(filter);
+        let stored: Vec<RelayedRow<T>> = self
+            .rows
+            .find(query)
+            .sort(doc! {"seq": -1, "n": -1})
+            .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+            .await?
+            .try_collect()
+            .await?;
+        add_new(&mut found, stored);
+        found.sort_by_key(|row| std::cmp::Reverse((row.seq, row.n)));
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    /// The row with this key, wherever it is now.
+    pub async fn by_key(&self, key: &StableKey) -> Result<Option<RelayedRow<T>>> {
+        let mut found = self.tail_rows(&key.ticket_id, |_| true).await?;
+        if let Some(at) = found.iter().position(|row| row.key == *key) {
+            return Ok(Some(found.swap_remove(at)));
+        }
+        self.rows.find_one(doc! {"_id": key.to_string()}).await
+    }
+
+    pub(super) async fn tail_rows(
+        &self,
+        ticket_id: &TicketId,
+        admits: impl Fn(&T) -> bool + Send,
+    ) -> Result<Vec<RelayedRow<T>>> {
+        let tail = self.tickets.tail(ticket_id).await?;
+        let entries = tail.map(|tail| tail.entries).unwrap_or_default();
+        let rows = entries.iter().filter_map(RelayedRow::<T>::of);
+        Ok(rows.filter(|row| admits(&row.body)).collect())
+    }
+}
+
+impl RelayedRepo<WorkHistory> {
+    /// A person's finished pieces of work of one kind, newest first: `limit` of them after the first `skip`.
+    pub async fn of_person(
+        &self,
+        who: &[PersonKey],
+        kind: HistoryKind,
+        skip: usize,
+        limit: usize,
+    ) -> Result<Vec<RelayedRow<WorkHistory>>> {
+        let mut found = self.open_history(who, kind).await?;
+        let wanted = skip.saturating_add(limit);
+        let stored: Vec<RelayedRow<WorkHistory>> = self
+            .rows
+            .find(history_filter(who, kind))
+            .sort(doc! {"body.at": -1, "_id": -1})
+            .limit(i64::try_from(wanted).unwrap_or(i64::MAX))
+            .await?
+            .try_collect()
+            .await?;
+        add_new(&mut found, stored);
+        found.sort_by_key(|row| std::cmp::Reverse((row.body.at, row.key.to_string())));
+        Ok(found.into_iter().skip(skip).take(limit).collect())
+    }
+
+    /// How many finished pieces of work of one kind a person has.
+    pub async fn count_of_person(&self, who: &[PersonKey], kind: HistoryKind) -> Result<u64> {
+        let open = self.open_history(who, kind).await?;
+        let keys: Vec<Bson> = open.iter().map(|row| Bson::String(row.key.to_string())).collect();
+        let mut elsewhere = history_filter(who, kind);
+        if !keys.is_empty() {
+            elsewhere.insert("_id", doc! {"$nin": keys});
+        }
+        let stored = self.rows.count_documents(elsewhere).await?;
+        Ok(stored.saturating_add(u64::try_from(open.len()).unwrap_or(u64::MAX)))
+    }
+
+    async fn open_history(
+        &self,
+        who: &[PersonKey],
+        kind: HistoryKind,
+    ) -> Result<Vec<RelayedRow<WorkHistory>>> {
+        let tails = self.tickets.open_tails(OPEN_TAILS).await?;
+        let rows = tails
+            .iter()
+            .flat_map(|tail| &tail.entries)
+            .filter_map(RelayedRow::<WorkHistory>::of)
+            .filter(|row| row.body.kind == kind && row.body.who.iter().any(|key| who.contains(key)));
+        Ok(rows.collect())
+    }
+}
+
+fn history_filter(who: &[PersonKey], kind: HistoryKind) -> Document {
+    let who: Vec<Bson> = who.iter().cloned().map(Bson::from).collect();
+    let kind = match kind {
+        HistoryKind::Decision => "decision",
+        HistoryKind::CompletedTask => "completed_task",
+    };
+    doc! {"body.who": {"$in": who}, "body.kind": kind}
+}
+
+/// Adds the rows whose key is not there yet.
+fn add_new<T>(found: &mut Vec<RelayedRow<T>>, more: Vec<RelayedRow<T>>) {
+    let known: HashSet<String> = found.iter().map(|row| row.key.to_string()).collect();
+    found.extend(
+        more.into_iter()
+            .filter(|row| !known.contains(&row.key.to_string())),
+    );
+}

@@ -1,0 +1,314 @@
+//! `tickets`: one document per ticket, one compare-and-set write per batch of commands (design 3).
+//!
+//! Invariants: `version` equals the aggregate's version and only a commit moves it; `ticket` and `work` are replaced
+//! as a whole; nothing but a commit adds to `tail` and `recent_keys`, nothing but the relay takes from `tail`.
+
+use super::indexes::IndexSpec;
+use super::ticket_write::{Insertion, TicketWrite};
+use crate::domain::id::TicketId;
+use crate::domain::tail::{RecentKey, TailEntry};
+use crate::domain::ticket::Ticket;
+use crate::domain::time::Timestamp;
+use crate::domain::work::WorkIndex;
+use bson::{Bson, Document, doc};
+use futures::TryStreamExt;
+use mongodb::error::Result;
+use mongodb::{Collection, Database};
+use serde::{Deserialize, Serialize};
+
+/// The collection's name.
+pub const COLLECTION: &str = "tickets";
+
+/// The indexes of this collection that the commit path needs; lists bring their own.
+pub fn indexes() -> Vec<IndexSpec> {
+    let has_timer = doc! {"work.next_timer_at": {"$type": "date"}};
+    vec![
+        IndexSpec::new(COLLECTION, "open_tail", doc! {"tail.0.at": 1})
+            .partial(doc! {"tail.0": {"$exists": true}}),
+        IndexSpec::new(COLLECTION, "next_timer", doc! {"work.next_timer_at": 1}).partial(has_timer),
+    ]
+}
+
+/// How a ticket came to be: kept for ever, so that a repeated create finds the first one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The key under which it was created.
+    pub key: String,
+    /// The fingerprint of the request's body.
+    pub fingerprint: String,
+    /// A word of this very attempt, so that a lost answer is recognised as one's own.
+    pub attempt: String,
+}
+
+/// A ticket as the commit path loads it: all but the tail's entries.
+#[derive(Debug, Clone, Deserialize)]
+pub struct LoadedTicket {
+    /// The version.
+    pub version: i64,
+    /// The aggregate.
+    pub ticket: Ticket,
+    /// The newest commands, oldest first.
+    pub recent_keys: Vec<RecentKey>,
+    /// How it came to be.
+    pub origin: Origin,
+    /// How many entries the tail holds.
+    pub tail_entries: i64,
+    /// The whole document's size.
+    pub bytes: i64,
+}
+
+/// A ticket as readers see it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct StoredTicket {
+    /// The version.
+    pub version: i64,
+    /// The aggregate.
+    pub ticket: Ticket,
+    /// The derived work index.
+    pub work: WorkIndex,
+}
+
+/// A ticket with a timer that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueTicket {
+    /// The ticket.
+    pub id: TicketId,
+    /// Whether its timers could not be fired before.
+    pub was_in_trouble: bool,
+}
+
+/// A tail as read from a document; what cannot be read is kept as it is.
+#[derive(Debug, Clone)]
+pub struct StoredTail {
+    /// The ticket.
+    pub ticket_id: TicketId,
+    /// The entries, oldest first.
+    pub entries: Vec<TailEntry>,
+    /// Elements that are no entries of ours.
+    pub unreadable: Vec<Bson>,
+}
+
+/// Access to tickets; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct TicketRepo {
+    database: Database,
+    documents: Collection<Document>,
+}
+
+impl TicketRepo {
+    /// The tickets of `database`.
+    pub fn new(database: &Database) -> Self {
+        Self {
+            database: database.clone(),
+            documents: database.collection(COLLECTION),
+        }
+    }
+
+    /// The collection, for lists.
+    pub fn documents(&self) -> &Collection<Document> {
+        &self.documents
+    }
+
+    /// Writes of the commit path.
+    pub fn writes(&self) -> TicketWrite<'_> {
+        TicketWrite::new(self, &self.database)
+    }
+
+    /// Loads a ticket for a decision.
+    pub async fn load(&self, id: &TicketId) -> Result<Option<LoadedTicket>> {
+        let projection = doc! {
+            "version": 1,
+            "ticket": 1,
+            "recent_keys": 1,
+            "origin": 1,
+            "tail_entries": {"$size": "$tail"},
+            "bytes": {"$bsonSize": "$$ROOT"},
+        };
+        self.documents
+            .clone_with_type::<LoadedTicket>()
+            .find_one(doc! {"_id": id.as_str()})
+            .projection(projection)
+            .await
+    }
+
+    /// Reads a ticket as it is now.
+    pub async fn read(&self, id: &TicketId) -> Result<Option<StoredTicket>> {
+        self.documents
+            .clone_with_type::<StoredTicket>()
+            .find_one(doc! {"_id": id.as_str()})
+            .projection(doc! {"version": 1, "ticket": 1, "work": 1})
+            .await
+    }
+
+    /// The tail of one ticket; `None` when there is no such ticket.
+    pub async fn tail(&self, id: &TicketId) -> Result<Option<StoredTail>> {
+        let found = self
+            .documents
+            .find_one(doc! {"_id": id.as_str()})
+            .projection(doc! {"tail": 1})
+            .await?;
+        Ok(found.and_then(read_tail))
+    }
+
+    /// The tails that are not empty, oldest first, at most `limit` tickets; for the sweep and for one person's lists.
+    pub async fn open_tails(&self, limit: i64) -> Result<Vec<StoredTail>> {
+        let found: Vec<Document> = self
+            .documents
+            .find(doc! {"tail.0": {"$exists": true}})
+            .sort(doc! {"tail.0.at": 1})
+            .limit(limit)
+            .projection(doc! {"tail": 1})
+            .await?
+            .try_collect()
+            .await?;
+        Ok(found.into_iter().filter_map(read_tail).collect())
+    }
+
+    /// How many tickets have an open tail, counted up to `limit`.
+    pub async fn count_open_tails(&self, limit: u64) -> Result<u64> {
+        self.documents
+            .count_documents(doc! {"tail.0": {"$exists": true}})
+            .limit(limit)
+            .await
+    }
+
+    /// Tickets with a timer that is due at `now` and that are not waiting for a retry, the longest due first.
+    pub async fn with_due_timers(&self, now: Timestamp, limit: i64) -> Result<Vec<DueTicket>> {
+        let due = doc! {
+            "work.next_timer_at": {"$type": "date", "$lte": now},
+            "$or": [{"timer_trouble": {"$exists": false}}, {"timer_trouble.retry_at": {"$lte": now}}],
+        };
+        let rows: Vec<Document> = self
+            .documents
+            .find(due)
+            .sort(doc! {"work.next_timer_at": 1})
+            .limit(limit)
+            .projection(doc! {"_id": 1, "timer_trouble": 1})
+            .await?
+            .try_collect()
+            .await?;
+        let tickets = rows.into_iter().filter_map(|row| {
+            Some(DueTicket {
+                id: TicketId::from_stored(row.get_str("_id").ok()?),
+                was_in_trouble: row.contains_key("timer_trouble"),
+            })
+        });
+        Ok(tickets.collect())
+    }
+
+    /// How many tickets wait for another try of their timers, counted up to 10 000.
+    pub async fn count_timer_trouble(&self) -> Result<u64> {
+        self.documents
+            .count_documents(
+                doc! {"work.next_timer_at": {"$type": "date"}, "timer_trouble": {"$exists": true}},
+            )
+            .limit(10_000)
+            .await
+    }
+
+    /// Remembers that a ticket's timers could not be fired: counts up and sets when it is tried again.
+    ///
+    /// The wait doubles with each error, from one minute to an hour.
+    pub async fn note_timer_trouble(&self, id: &TicketId, now: Timestamp) -> Result<()> {
+        let errors = doc! {"$add": [{"$ifNull": ["$timer_trouble.errors", 0_i64]}, 1_i64]};
+        let minutes = doc! {"$min": [60_i64, {"$pow": [2_i64, {"$min": [{"$subtract": [errors.clone(), 1_i64]}, 6_i64]}]}]};
+        let wait = doc! {"$multiply": [minutes, 60_000_i64]};
+        let trouble = doc! {"errors": errors, "retry_at": {"$add": [now, wait]}};
+        self.documents
+            .update_one(
+                doc! {"_id": id.as_str()},
+                vec![doc! {"$set": {"timer_trouble": trouble}}],
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// Forgets earlier trouble with a ticket's timers.
+    pub async fn clear_timer_trouble(&self, id: &TicketId) -> Result<()> {
+        self.documents
+            .update_one(
+                doc! {"_id": id.as_str(), "timer_trouble": {"$exists": true}},
+                doc! {"$unset": {"timer_trouble": ""}},
+            )
+            .await?;
+        Ok(())
+    }
+
+    /// The ids of all tickets after `after`, in order, for walks over everything.
+    pub async fn ids_after(&self, after: Option<&TicketId>, limit: i64) -> Result<Vec<TicketId>> {
+        let filter = after.map_or_else(Document::new, |id| doc! {"_id": {"$gt": id.as_str()}});
+        let rows: Vec<Document> = self
+            .documents
+            .find(filter)
+            .sort(doc! {"_id": 1})
+            .limit(limit)
+            .projection(doc! {"_id": 1})
+            .await?
+            .try_collect()
+            .await?;
+        let ids = rows
+            .into_iter()
+            .filter_map(|row| row.get_str("_id").map(TicketId::from_stored).ok());
+        Ok(ids.collect())
+    }
+}
+
+/// What an insert of a new ticket came to.
+#[derive(Debug, Clone)]
+pub enum InsertOutcome {
+    /// It is stored.
+    Created,
+    /// The id is taken by another ticket or by an earlier create.
+    Taken,
+    /// It would be larger than allowed; it was not sent.
+    TooLarge,
+    /// The server refused the document; the reason is for the log.
+    Refused(String),
+}
+
+/// The document of a new ticket.
+#[derive(Debug, Serialize)]
+pub struct NewTicket<'a> {
+    /// The id.
+    #[serde(rename = "_id")]
+    pub id: &'a TicketId,
+    /// The version, 1.
+    pub version: i64,
+    /// How it came to be.
+    pub origin: &'a Origin,
+    /// The aggregate.
+    pub ticket: &'a Ticket,
+    /// The derived work index.
+    pub work: &'a WorkIndex,
+    /// The creating command's key.
+    pub recent_keys: &'a [RecentKey],
+    /// What the creating command caused.
+    pub tail: &'a [TailEntry],
+}
+
+impl Insertion for NewTicket<'_> {
+    fn id(&self) -> &TicketId {
+        self.id
+    }
+
+    fn attempt(&self) -> &str {
+        &self.origin.attempt
+    }
+}
+
+fn read_tail(document: Document) -> Option<StoredTail> {
+    let ticket_id = TicketId::from_stored(document.get_str("_id").ok()?);
+    let elements = document.get_array("tail").cloned().unwrap_or_default();
+    let mut tail = StoredTail {
+        ticket_id,
+        entries: Vec::with_capacity(elements.len()),
+        unreadable: Vec::new(),
+    };
+    for element in elements {
+        match bson::deserialize_from_bson::<TailEntry>(element.clone()) {
+            Ok(entry) => tail.entries.push(entry),
+            Err(_) => tail.unreadable.push(element),
+        }
+    }
+    Some(tail)
+}
