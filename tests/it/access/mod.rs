@@ -1,0 +1,5 @@
+//! Access administration (contract http-admin-notifications 4 to 8).
+
+mod admins;
+mod bootstrap;
+mod personas;

@@ -1,0 +1,6 @@
+//! Rules that hold for every call: errors, CORS, slashes, correlation, caching, documentation.
+
+mod caching;
+mod documentation;
+mod envelopes;
+mod sign_in;

@@ -1,0 +1,5 @@
+//! Integration tests: the whole service over HTTP against a real `mongod`, one database per test.
+
+mod access;
+mod http;
+mod support;

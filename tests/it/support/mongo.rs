@@ -1,0 +1,71 @@
+//! One `mongod` for the whole run: `TEST_MONGODB_URI`, or a private one that ends with the test process.
+
+use secrecy::ExposeSecret;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc;
+use workflow_ops::repositories::embedded::EmbeddedServer;
+
+/// The address of the server of this run.
+pub(super) fn uri() -> &'static str {
+    static URI: OnceLock<String> = OnceLock::new();
+    URI.get_or_init(|| std::env::var("TEST_MONGODB_URI").unwrap_or_else(|_| start_private()))
+}
+
+/// Starts a server on a thread of its own, because the runtime of a test ends with the test.
+fn start_private() -> String {
+    let folder = tempfile::Builder::new()
+        .prefix("workflow-ops-test-")
+        .tempdir()
+        .unwrap()
+        .keep();
+    let (ready, started) = mpsc::channel();
+    let data = folder.clone();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async move {
+            let program = std::env::var("MONGOD_PATH")
+                .ok()
+                .map(PathBuf::from)
+                .or_else(cached_program);
+            let server = EmbeddedServer::start(&data, program.as_deref()).await.unwrap();
+            ready.send(server.uri().expose_secret().to_owned()).unwrap();
+            std::future::pending::<()>().await;
+        });
+    });
+    let uri = started
+        .recv()
+        .expect("the private mongod starts; run scripts/install-mongod first");
+    end_with_this_process(&folder);
+    uri
+}
+
+/// The program that `scripts/install-mongod` fetches.
+fn cached_program() -> Option<PathBuf> {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("storage/mongod/mongod");
+    program.exists().then_some(program)
+}
+
+/// The test harness leaves by `exit`, which runs no destructor; a small watcher outlives it and cleans up.
+fn end_with_this_process(folder: &Path) {
+    let pid = std::fs::read_to_string(folder.join("pid")).unwrap();
+    let script = r#"while kill -0 "$1" 2>/dev/null; do sleep 1; done; kill -9 "$2" 2>/dev/null; rm -rf "$3""#;
+    Command::new("sh")
+        .args([
+            "-c",
+            script,
+            "watcher",
+            &std::process::id().to_string(),
+            pid.trim(),
+        ])
+        .arg(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+}
