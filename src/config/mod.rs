@@ -335,7 +335,10 @@ impl Settings {
             environment,
             log: LogSettings {
                 format: read.log_format(development),
-                level: read.text_or("LOG_LEVEL", "info,mongodb=warn,hyper=warn"),
+                level: read.text_or(
+                    "LOG_LEVEL",
+                    "info,mongodb=warn,hyper=warn,tokio_cron_scheduler=warn",
+                ),
             },
             server: ServerSettings {
                 bind: read.parsed_or(

@@ -6,6 +6,7 @@
 use super::inapp_row::InappRow;
 use super::indexes::IndexSpec;
 use super::outbox_repo::insert_absent;
+use super::ticket_repo::TicketRepo;
 use crate::domain::effect::Effect;
 use crate::domain::id::NotificationId;
 use crate::domain::notice::NoticeCategory;
@@ -29,7 +30,7 @@ const OPEN_TAILS: i64 = 2_000;
 #[derive(Debug, Clone)]
 pub struct InappRepo {
     rows: Collection<InappRow>,
-    tickets: Collection<Document>,
+    tickets: TicketRepo,
 }
 
 /// Which of a person's notices are wanted.
@@ -67,27 +68,15 @@ impl InappRepo {
     pub fn new(database: &Database) -> Self {
         Self {
             rows: database.collection(COLLECTION),
-            tickets: database.collection("tickets"),
+            tickets: TicketRepo::new(database),
         }
     }
 
     /// The person's notices that the relay has not moved yet, from the few tickets whose tail is not empty.
     pub async fn in_tails(&self, person: &Person, retention_days: i64) -> Result<Vec<InappRow>> {
-        let tails: Vec<Document> = self
-            .tickets
-            .find(doc! {"tail.0": {"$exists": true}})
-            .limit(OPEN_TAILS)
-            .projection(doc! {"tail": 1})
-            .await?
-            .try_collect()
-            .await?;
-        let entries = tails
-            .iter()
-            .filter_map(|ticket| ticket.get_array("tail").ok())
-            .flatten();
-        let notices =
-            entries.filter_map(|entry| bson::deserialize_from_bson::<TailEntry>(entry.clone()).ok());
-        let rows = notices.filter_map(|entry| row_of(&entry, retention_days));
+        let tails = self.tickets.open_tails(OPEN_TAILS).await?;
+        let entries = tails.iter().flat_map(|tail| &tail.entries);
+        let rows = entries.filter_map(|entry| row_of(entry, retention_days));
         Ok(rows.filter(|row| row.is_for(person)).collect())
     }
 

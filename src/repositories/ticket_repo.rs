@@ -196,6 +196,14 @@ impl TicketRepo {
         Ok(tickets.collect())
     }
 
+    /// How many tickets have a timer that was due before `before`, counted up to 10 000.
+    pub async fn count_overdue_timers(&self, before: Timestamp) -> Result<u64> {
+        self.documents
+            .count_documents(doc! {"work.next_timer_at": {"$type": "date", "$lt": before}})
+            .limit(10_000)
+            .await
+    }
+
     /// How many tickets wait for another try of their timers, counted up to 10 000.
     pub async fn count_timer_trouble(&self) -> Result<u64> {
         self.documents

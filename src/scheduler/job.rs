@@ -118,8 +118,8 @@ impl Ticker {
     fn succeeded(&self, took: Duration, handled: u64) {
         let name = self.job.name;
         self.app.jobs.succeeded(name, self.app.clock.now(), took, handled);
-        metrics::counter!("job_runs_total", "job" => name, "result" => "ok").increment(1);
-        metrics::histogram!("job_seconds", "job" => name).record(took.as_secs_f64());
+        metrics::counter!("workflow_job_runs_total", "job" => name, "result" => "ok").increment(1);
+        metrics::histogram!("workflow_job_seconds", "job" => name).record(took.as_secs_f64());
     }
 
     fn failed(&self, took: Duration, error: &anyhow::Error) {
@@ -130,6 +130,6 @@ impl Ticker {
             "a background job failed"
         );
         self.app.jobs.failed(name, self.app.clock.now(), took);
-        metrics::counter!("job_runs_total", "job" => name, "result" => "failed").increment(1);
+        metrics::counter!("workflow_job_runs_total", "job" => name, "result" => "failed").increment(1);
     }
 }

@@ -1,5 +1,6 @@
 //! The list of jobs (contract http-admin-notifications 16.1, design 3).
 
+use super::gauges;
 use super::job::{Job, Where};
 use crate::app::App;
 use crate::config::Settings;
@@ -7,6 +8,8 @@ use crate::repositories::inapp_repo::InappRepo;
 use crate::repositories::lease_repo::LeaseRepo;
 use std::time::Duration;
 
+/// How old the gauges of `/metrics` may be.
+const GAUGES: Duration = Duration::from_secs(15);
 const MINUTE: Duration = Duration::from_secs(60);
 /// The committing process hands entries over in memory, so the sweep only finds what a crash left behind.
 const RELAY_SWEEP: Duration = Duration::from_secs(5);
@@ -24,6 +27,7 @@ pub fn all(settings: &Settings) -> Vec<Job> {
         ),
         Job::new("relay_sweep", RELAY_SWEEP, Where::Everywhere, sweep_relay),
         Job::new("fire_timers", FIRE_TIMERS, Where::Everywhere, fire_timers),
+        Job::new("gauges", GAUGES, Where::Everywhere, gauges::refresh),
         Job::new("lease_cleanup", 5 * MINUTE, Where::OneProcess, clean_up_leases),
         Job::new("retention", 60 * MINUTE, Where::OneProcess, apply_retention),
     ]

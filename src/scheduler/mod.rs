@@ -4,6 +4,7 @@
 //! itself starts ticks while earlier ones still run, and does not wait at shutdown. A job that must not run in two
 //! processes holds a lease document; one that dies with it lets it expire.
 
+mod gauges;
 pub mod job;
 pub mod jobs;
 mod lease;

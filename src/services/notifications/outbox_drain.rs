@@ -218,8 +218,8 @@ impl Inner {
             Outcome::Cancelled => "cancelled",
             Outcome::Lost => "lost",
         };
-        metrics::counter!("mail_results_total", "result" => word).increment(1);
-        metrics::histogram!("mail_seconds").record(begun.elapsed().as_secs_f64());
+        metrics::counter!("workflow_mail_results_total", "result" => word).increment(1);
+        metrics::histogram!("workflow_mail_seconds").record(begun.elapsed().as_secs_f64());
     }
 
     async fn handle_row(&self, lease: &Lease, row: &OutboxRow) -> Outcome {
