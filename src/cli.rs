@@ -1,10 +1,13 @@
 //! The command line.
 
+mod access;
+
 use crate::app::App;
 use crate::config::Settings;
 use crate::repositories::embedded::EmbeddedServer;
 use crate::repositories::indexes;
 use crate::{api, lifecycle, scheduler, telemetry};
+use access::{AdminCommand, BootstrapCommand};
 use clap::{Parser, Subcommand};
 use std::io::Write;
 
@@ -24,6 +27,17 @@ pub enum Command {
     Serve,
     /// Print the OpenAPI document.
     Openapi,
+    /// Print a token of development for a person of the development directory.
+    Token {
+        /// The person's address.
+        email: String,
+    },
+    /// List, add or remove administrators.
+    #[command(subcommand)]
+    Admin(AdminCommand),
+    /// The set-up of the first super administrator.
+    #[command(subcommand)]
+    Bootstrap(BootstrapCommand),
     /// Create missing indexes and end.
     Indexes,
     /// Check the settings and end.
@@ -38,6 +52,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve().await,
         Command::Openapi => print(&api::openapi::document_json()?),
+        Command::Token { email } => access::token(&email),
+        Command::Admin(command) => access::admin(command).await,
+        Command::Bootstrap(command) => access::bootstrap(command).await,
         Command::Indexes => build_indexes().await,
         Command::CheckConfig => {
             let settings = Settings::load()?;

@@ -92,3 +92,6 @@ fn http_client() -> anyhow::Result<reqwest::Client> {
         .redirect(reqwest::redirect::Policy::none())
         .build()?)
 }
+
+#[cfg(test)]
+mod tests;
