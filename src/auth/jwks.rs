@@ -27,7 +27,13 @@ pub(super) struct Jwks {
     clock: Clock,
     keys: RwLock<Option<KeySet>>,
     /// When the authority was last asked; held while asking, so that one asks for all.
-    asked: Mutex<Option<Timestamp>>,
+    asked: Mutex<Option<Asked>>,
+}
+
+/// The last question to the authority.
+struct Asked {
+    at: Timestamp,
+    succeeded: bool,
 }
 
 #[derive(Clone)]
@@ -109,21 +115,24 @@ impl Jwks {
         let mut asked = self.asked.lock().await;
         let now = self.clock.now();
         let renewed_meanwhile = self.keys.read().await.as_ref().map(|set| set.fetched) != known;
-        let just_asked =
-            asked.is_some_and(|asked| now.since(asked).num_milliseconds() < BETWEEN_FETCHES_MILLIS);
         if renewed_meanwhile {
             return Ok(());
         }
-        if just_asked {
-            // With a set at hand an unknown key is simply unknown; without one the last failure still stands.
+        if let Some(last) = asked.as_ref()
+            && now.since(last.at).num_milliseconds() < BETWEEN_FETCHES_MILLIS
+        {
+            // After a good answer an unknown key is simply unknown; after a failure nobody can tell yet.
             anyhow::ensure!(
-                known.is_some(),
+                last.succeeded,
                 "the key set was asked for less than a minute ago and did not come"
             );
             return Ok(());
         }
-        *asked = Some(now);
         let fetched = self.fetch().await;
+        *asked = Some(Asked {
+            at: now,
+            succeeded: fetched.is_ok(),
+        });
         match fetched {
             Ok(by_id) => {
                 *self.keys.write().await = Some(KeySet { by_id, fetched: now });
