@@ -97,6 +97,8 @@ pub fn all() -> Vec<IndexSpec> {
         super::template_override_repo::indexes(),
         super::admin_audit_repo::indexes(),
         super::admin_user_repo::indexes(),
+        super::workflow_repo::indexes(),
+        super::workflow_version_repo::indexes(),
         super::bootstrap_repo::indexes(),
         super::user_access_repo::indexes(),
         super::ticket_repo::indexes(),

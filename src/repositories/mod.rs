@@ -28,4 +28,5 @@ pub mod ticket_repo;
 pub mod ticket_write;
 pub mod transaction;
 pub mod user_access_repo;
+pub mod workflow_repo;
 pub mod workflow_version_repo;

@@ -11,3 +11,4 @@ pub mod relay;
 pub mod system_config;
 pub mod templates;
 pub mod timers;
+pub mod workflows;

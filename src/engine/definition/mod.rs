@@ -3,11 +3,13 @@
 //! [`model`] has the typed views, [`compile`] builds them from opaque JSON, `validate` refuses at publish what could
 //! strand a ticket.
 
+mod autofix;
 mod branch_membership;
 mod compile;
 mod forms;
 pub mod model;
 mod steps;
+pub mod validate;
 
 pub use compile::{SchemaFinding, compile};
 pub use model::*;
