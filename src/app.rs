@@ -16,6 +16,7 @@ use crate::services::notifications::Notifications;
 use crate::services::relay::Relay;
 use crate::services::system_config::SystemConfigReader;
 use crate::services::timers::Timers;
+use crate::services::workflows::WorkflowService;
 use mongodb::Database;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -55,6 +56,8 @@ pub struct Inner {
     pub execute: Execute,
     /// What happens to tickets by itself.
     pub timers: Timers,
+    /// Workflows: drafts, versions, the catalog.
+    pub workflows: WorkflowService,
     /// How the background jobs of this process are doing.
     pub jobs: JobRegistry,
     /// How tasks are spawned, and how they learn that the process ends.
@@ -93,6 +96,7 @@ impl App {
             admin: Administration::new(&database, &clock, &notifications, &system_config),
             system_config,
             notifications,
+            workflows: WorkflowService::new(&database, clock.clone(), definitions.clone()),
             definitions,
             facts,
             execute,

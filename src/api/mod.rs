@@ -11,6 +11,7 @@ pub mod notifications;
 pub mod openapi;
 pub mod router;
 pub mod view;
+pub mod workflows;
 
 use crate::app::App;
 use tokio::net::TcpListener;

@@ -4,7 +4,7 @@
 //! Fixed segments win over parameters by themselves, and trailing slashes are gone before a route is sought.
 
 use super::envelope::plain_error;
-use super::{admin, dev, docs, health, layer, notifications, openapi};
+use super::{admin, dev, docs, health, layer, notifications, openapi, workflows};
 use crate::app::App;
 use crate::domain::error::ErrorCode;
 use axum::Router;
@@ -24,6 +24,7 @@ fn version_1() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .nest("/admin", admin::router())
         .nest("/notifications", notifications::router())
+        .nest("/workflows", workflows::router())
 }
 
 /// The whole service.

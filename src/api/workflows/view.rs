@@ -1,0 +1,320 @@
+//! What the workflow routes answer.
+
+use crate::api::view::person::UserSnapshot;
+use crate::api::view::wire_time::wire_time;
+use crate::domain::workflow::{Definition, WorkflowTemplate, WorkflowVersion};
+use crate::engine::definition::validate::{Finding, Report};
+use crate::repositories::workflow_repo::Page;
+use crate::services::workflows::{DraftSaved, Embeddable, FormChain};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// The id of a new workflow.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Created {
+    /// The id.
+    #[schema(example = "WF-1a2b3c4d5e6f")]
+    pub(super) workflow_id: String,
+}
+
+/// A published version's id and number.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Published {
+    /// The version's id.
+    #[schema(example = "WFV-1a2b3c4d5e6f")]
+    pub(super) workflow_version_id: String,
+    /// The version's number.
+    pub(super) version: i32,
+}
+
+/// A workflow.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TemplateView {
+    workflow_id: String,
+    name: String,
+    description: Option<String>,
+    category: Option<String>,
+    tags: Vec<String>,
+    #[schema(value_type = String, example = "PUBLISHED")]
+    status: crate::domain::workflow::WorkflowStatus,
+    #[schema(value_type = Option<Object>)]
+    definition: Option<Value>,
+    created_by: UserSnapshot,
+    created_at: String,
+    updated_at: String,
+    published_version: Option<i32>,
+    current_version: Option<i32>,
+    version: i64,
+}
+
+impl From<WorkflowTemplate> for TemplateView {
+    fn from(template: WorkflowTemplate) -> Self {
+        Self {
+            workflow_id: template.id.to_string(),
+            name: template.name,
+            description: template.description,
+            category: template.category,
+            tags: template.tags,
+            status: template.status,
+            definition: template.definition.map(shown),
+            created_by: (&template.created_by).into(),
+            created_at: wire_time(template.created_at),
+            updated_at: wire_time(template.updated_at),
+            published_version: template.published_version,
+            current_version: template.published_version,
+            version: template.version,
+        }
+    }
+}
+
+fn shown(definition: Definition) -> Value {
+    Value::Object(definition.0.0)
+}
+
+/// A page of workflows.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TemplatePage {
+    items: Vec<TemplateView>,
+    page: u64,
+    page_size: i64,
+    total: u64,
+}
+
+impl TemplatePage {
+    pub(super) fn of(found: Page<WorkflowTemplate>, page: u64, page_size: i64) -> Self {
+        Self {
+            items: found.items.into_iter().map(Into::into).collect(),
+            page,
+            page_size,
+            total: found.total,
+        }
+    }
+
+    /// The same without definitions: drafts are not for everybody.
+    pub(super) fn without_drafts(mut found: Page<WorkflowTemplate>, page: u64, page_size: i64) -> Self {
+        for template in &mut found.items {
+            template.definition = None;
+        }
+        Self::of(found, page, page_size)
+    }
+}
+
+/// A finding about a definition.
+#[derive(Debug, Serialize, ToSchema)]
+struct Issue {
+    /// A stable word, for example `MISSING_APPROVER`.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// What is wrong.
+    message: String,
+    /// Where.
+    path: Option<String>,
+    /// Facts for programs.
+    #[schema(value_type = Object)]
+    details: Map<String, Value>,
+}
+
+impl From<Finding> for Issue {
+    fn from(finding: Finding) -> Self {
+        Self {
+            kind: finding.kind,
+            message: finding.message,
+            path: finding.path,
+            details: finding.details,
+        }
+    }
+}
+
+/// What is wrong with a definition.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ValidationView {
+    /// Whether it may be published.
+    is_valid: bool,
+    /// What blocks publishing.
+    errors: Vec<Issue>,
+    /// What does not.
+    warnings: Vec<Issue>,
+}
+
+impl From<Report> for ValidationView {
+    fn from(report: Report) -> Self {
+        Self {
+            is_valid: report.is_valid(),
+            errors: report.errors.into_iter().map(Into::into).collect(),
+            warnings: report.warnings.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+/// A saved draft.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DraftSavedView {
+    workflow_id: String,
+    validation: ValidationView,
+    draft_updated_at: String,
+}
+
+impl From<DraftSaved> for DraftSavedView {
+    fn from(saved: DraftSaved) -> Self {
+        Self {
+            workflow_id: saved.template.id.to_string(),
+            validation: saved.report.into(),
+            draft_updated_at: wire_time(saved.template.updated_at),
+        }
+    }
+}
+
+/// A published version; the last five keys are kept for older clients.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct VersionView {
+    workflow_version_id: String,
+    version_id: Option<String>,
+    workflow_id: String,
+    version_number: i32,
+    name: String,
+    description: Option<String>,
+    category: Option<String>,
+    tags: Vec<String>,
+    #[schema(value_type = Object)]
+    definition: Value,
+    published_by: UserSnapshot,
+    published_at: String,
+    created_by: Option<UserSnapshot>,
+    created_at: Option<String>,
+    change_summary: Option<String>,
+    change_notes: Option<String>,
+    status: Option<String>,
+}
+
+impl From<WorkflowVersion> for VersionView {
+    fn from(version: WorkflowVersion) -> Self {
+        Self {
+            workflow_version_id: version.id.to_string(),
+            version_id: None,
+            workflow_id: version.workflow_id.to_string(),
+            version_number: version.version_number,
+            name: version.name,
+            description: version.description,
+            category: version.category,
+            tags: version.tags,
+            definition: shown(version.definition),
+            published_by: (&version.published_by).into(),
+            published_at: wire_time(version.published_at),
+            created_by: None,
+            created_at: None,
+            change_summary: version.change_summary,
+            change_notes: None,
+            status: None,
+        }
+    }
+}
+
+/// A page of versions.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct VersionPage {
+    items: Vec<VersionView>,
+    page: u64,
+    page_size: i64,
+}
+
+impl VersionPage {
+    pub(super) fn of(versions: Vec<WorkflowVersion>, page: u64, page_size: i64) -> Self {
+        Self {
+            items: versions.into_iter().map(Into::into).collect(),
+            page,
+            page_size,
+        }
+    }
+}
+
+/// A workflow that may be embedded.
+#[derive(Debug, Serialize, ToSchema)]
+struct EmbeddingView {
+    workflow_id: String,
+    name: String,
+    description: Option<String>,
+    category: Option<String>,
+    tags: Vec<String>,
+    current_version: i32,
+    step_count: u64,
+    step_counts: BTreeMap<&'static str, u64>,
+    published_at: String,
+    published_by: String,
+}
+
+/// Workflows that may be embedded.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Embeddings {
+    items: Vec<EmbeddingView>,
+    total: usize,
+}
+
+impl From<Vec<Embeddable>> for Embeddings {
+    fn from(found: Vec<Embeddable>) -> Self {
+        let items: Vec<EmbeddingView> = found
+            .into_iter()
+            .map(|one| EmbeddingView {
+                workflow_id: one.template.id.to_string(),
+                name: one.version.name,
+                description: one.version.description,
+                category: one.version.category,
+                tags: one.version.tags,
+                current_version: one.version.version_number,
+                step_count: one.step_counts.values().sum(),
+                step_counts: one.step_counts,
+                published_at: wire_time(one.version.published_at),
+                published_by: one.version.published_by.display_name,
+            })
+            .collect();
+        Self {
+            total: items.len(),
+            items,
+        }
+    }
+}
+
+/// The forms that raise a ticket.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct InitialForms {
+    /// The forms as published.
+    #[schema(value_type = Vec<Object>)]
+    initial_forms: Vec<Map<String, Value>>,
+    /// The first step behind them, when it is known before they are submitted.
+    first_non_form_step_id: Option<String>,
+    /// How many forms.
+    total_form_count: usize,
+}
+
+impl From<FormChain> for InitialForms {
+    fn from(chain: FormChain) -> Self {
+        Self {
+            total_form_count: chain.forms.len(),
+            initial_forms: chain.forms,
+            first_non_form_step_id: chain.next.map(|key| key.0),
+        }
+    }
+}
+
+/// The forms from a step on.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ConsecutiveForms {
+    /// The forms as published.
+    #[schema(value_type = Vec<Object>)]
+    consecutive_forms: Vec<Map<String, Value>>,
+    /// The first step behind them, when it is known before they are submitted.
+    next_non_form_step_id: Option<String>,
+    /// How many forms.
+    total_form_count: usize,
+}
+
+impl From<FormChain> for ConsecutiveForms {
+    fn from(chain: FormChain) -> Self {
+        Self {
+            total_form_count: chain.forms.len(),
+            consecutive_forms: chain.forms,
+            next_non_form_step_id: chain.next.map(|key| key.0),
+        }
+    }
+}
