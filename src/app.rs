@@ -12,6 +12,7 @@ use crate::services::admin::Administration;
 use crate::services::definition_cache::DefinitionCache;
 use crate::services::execute::Execute;
 use crate::services::facts::FactSource;
+use crate::services::idempotency::Idempotency;
 use crate::services::notifications::Notifications;
 use crate::services::relay::Relay;
 use crate::services::system_config::SystemConfigReader;
@@ -40,6 +41,8 @@ pub struct Inner {
     pub authenticator: Authenticator,
     /// Personas and administrators.
     pub access: AccessService,
+    /// Repeats of actions outside of tickets.
+    pub idempotency: Idempotency,
     /// The bound on one person's requests.
     pub rate_limit: RateLimit,
     /// What administrators have configured.
@@ -92,6 +95,7 @@ impl App {
         Ok(Self(Arc::new(Inner {
             authenticator: Authenticator::new(&settings, &clock)?,
             access: AccessService::new(&database, clock.clone(), settings.bootstrap.clone()),
+            idempotency: Idempotency::new(&database, clock.clone()),
             rate_limit: RateLimit::new(settings.server.requests_per_second_per_person),
             admin: Administration::new(&database, &clock, &notifications, &system_config),
             system_config,

@@ -100,6 +100,7 @@ pub fn all() -> Vec<IndexSpec> {
         super::workflow_repo::indexes(),
         super::workflow_version_repo::indexes(),
         super::bootstrap_repo::indexes(),
+        super::idempotency_repo::indexes(),
         super::user_access_repo::indexes(),
         super::ticket_repo::indexes(),
         super::audit_repo::indexes(),

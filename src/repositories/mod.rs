@@ -9,6 +9,7 @@ pub mod bootstrap_repo;
 pub mod embedded;
 pub mod form_version_repo;
 pub mod history_repo;
+pub mod idempotency_repo;
 pub mod inapp_repo;
 pub mod inapp_row;
 pub mod indexes;

@@ -5,6 +5,7 @@ pub mod admin;
 pub mod definition_cache;
 pub mod execute;
 pub mod facts;
+pub mod idempotency;
 mod mailbox;
 pub mod notifications;
 pub mod relay;

@@ -68,7 +68,10 @@ where
 }
 
 /// The whole body, within the route's limit.
-pub(super) async fn buffer<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ServiceError> {
+pub(in crate::api) async fn buffer<S: Send + Sync>(
+    request: Request,
+    state: &S,
+) -> Result<Bytes, ServiceError> {
     Bytes::from_request(request, state)
         .await
         .map_err(|rejection| match rejection {

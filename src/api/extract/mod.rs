@@ -20,6 +20,7 @@ pub use query::ApiQuery;
 pub use request_context::{ClientAddress, Correlation, RequestContext};
 
 use crate::domain::error::{FieldError, ServiceError};
+pub(super) use body::buffer as whole_body;
 use garde::Validate;
 use lenient::Origin;
 use serde::de::DeserializeOwned;

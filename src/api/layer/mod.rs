@@ -1,12 +1,13 @@
 //! What happens to every request before and after its handler.
 //!
 //! From the outside in: slashes, context and access log, CORS, security headers, panics, conditional answers,
-//! compression, time-out, body limit. CORS is outside of everything that can answer, so a browser can read every error.
+//! compression, time-out, body limit, repeats. CORS is outside of everything that can answer, so a browser can read every error.
 
 mod access_log;
 mod compression;
 mod conditional;
 mod cors;
+mod idempotency;
 mod panics;
 mod rate_limit;
 mod security_headers;
@@ -37,7 +38,11 @@ pub fn around(router: Router, app: &App) -> Router {
         .layer(middleware::from_fn(conditional::answer))
         .layer(CatchPanicLayer::custom(panics::answer))
         .layer(middleware::from_fn_with_state(app.clone(), timeout::bound))
-        .layer(DefaultBodyLimit::max(MAX_JSON_BYTES));
+        .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            idempotency::recognise,
+        ));
     let inner = router.layer(layers);
     let normalised = MapRequestLayer::new(|request: Request| slashes::normalise(request)).layer(inner);
     Router::new().fallback_service(normalised)

@@ -3,4 +3,5 @@
 mod caching;
 mod documentation;
 mod envelopes;
+mod idempotency;
 mod sign_in;

@@ -1,0 +1,158 @@
+//! `Idempotency-Key` on every POST but those of tickets, whose keys commit with their commands (design 8).
+
+use crate::api::envelope::ApiError;
+use crate::api::extract::{Caller, IdempotencyKey, whole_body};
+use crate::app::App;
+use crate::repositories::idempotency_repo::RecordedAnswer;
+use crate::services::idempotency::{Admission, MarkedAction, Run};
+use axum::body::{Body, HttpBody, to_bytes};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+/// Larger answers are not kept; none of the routes gives one.
+const MAX_KEPT_BYTES: u64 = 1 << 20;
+/// Longer than any request may take.
+const LONGEST_MINUTES: i64 = 1;
+const LONGEST_UPLOAD_MINUTES: i64 = 6;
+
+/// Answers a repeat as the first time, and lets everything else through.
+pub(super) async fn recognise(State(app): State<App>, request: Request, next: Next) -> Response {
+    let is_marked = request.headers().contains_key("idempotency-key");
+    // Without a person there is nobody whose key it could be: the public routes.
+    let has_person = request.headers().contains_key(AUTHORIZATION);
+    if request.method() != Method::POST || !is_marked || !has_person || keeps_its_own(request.uri().path()) {
+        return next.run(request).await;
+    }
+    answer(&app, request, next)
+        .await
+        .unwrap_or_else(IntoResponse::into_response)
+}
+
+/// Ticket commands store their key with what they change.
+fn keeps_its_own(path: &str) -> bool {
+    let mut segments = path.split('/').skip(1);
+    let is_version_1 = segments.next() == Some("api") && segments.next() == Some("v1");
+    !is_version_1 || matches!(segments.next(), Some("tickets" | "change-requests"))
+}
+
+async fn answer(app: &App, request: Request, next: Next) -> Result<Response, ApiError> {
+    let (mut parts, body) = request.into_parts();
+    let caller = Caller::from_request_parts(&mut parts, app).await?;
+    let IdempotencyKey(key) = IdempotencyKey::from_request_parts(&mut parts, app).await?;
+    let is_upload = is_upload(&parts);
+    let (content, request) = if is_upload {
+        (upload_content(&parts), Request::from_parts(parts, body))
+    } else {
+        let whole = whole_body(Request::from_parts(parts.clone(), body), app).await?;
+        let target = parts.uri.to_string();
+        let content = vec![target, hex::encode(&whole)];
+        (content, Request::from_parts(parts, Body::from(whole)))
+    };
+    let pattern = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map(|path| path.as_str().to_owned());
+    let action = MarkedAction {
+        key: key.unwrap_or_default(),
+        route: format!("POST {}", pattern.unwrap_or_default()),
+        content,
+        longest_minutes: if is_upload {
+            LONGEST_UPLOAD_MINUTES
+        } else {
+            LONGEST_MINUTES
+        },
+    };
+    match app.idempotency.admit(&caller.person, action).await? {
+        Admission::Replay(recorded) => Ok(replay(recorded)),
+        Admission::Run(run) => Ok(keep(app, &run, next.run(request).await).await),
+    }
+}
+
+fn is_upload(parts: &Parts) -> bool {
+    let kind = parts
+        .headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with("multipart/form-data"))
+}
+
+/// Uploads stream and are not read twice: where they go and their length stand for them.
+fn upload_content(parts: &Parts) -> Vec<String> {
+    let length = parts
+        .headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
+    vec![parts.uri.to_string(), length.unwrap_or_default().to_owned()]
+}
+
+/// Keeps a success and forgets everything else. When that fails the action has still taken effect, so the client gets
+/// its answer; its repeat then waits for the run's time to end.
+async fn keep(app: &App, run: &Run, response: Response) -> Response {
+    let length = response.body().size_hint().exact();
+    let may_keep = response.status().is_success() && length.is_some_and(|bytes| bytes <= MAX_KEPT_BYTES);
+    if !may_keep {
+        if let Err(error) = app.idempotency.failed(run).await {
+            tracing::warn!(error.text = %error, "an idempotency record could not be removed");
+        }
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let Ok(bytes) = to_bytes(body, usize::MAX).await else {
+        return ApiError(crate::domain::error::ServiceError::defect(
+            "a buffered body failed",
+        ))
+        .into_response();
+    };
+    let kind = parts
+        .headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let recorded = RecordedAnswer {
+        status: parts.status.as_u16(),
+        content_type: kind.unwrap_or_default().to_owned(),
+        body: bson::Binary {
+            subtype: bson::spec::BinarySubtype::Generic,
+            bytes: bytes.to_vec(),
+        },
+    };
+    if let Err(error) = app.idempotency.succeeded(run, &recorded).await {
+        tracing::warn!(error.text = %error, "an idempotency record could not be kept");
+    }
+    Response::from_parts(parts, Body::from(bytes))
+}
+
+fn replay(recorded: RecordedAnswer) -> Response {
+    let status = StatusCode::from_u16(recorded.status).unwrap_or(StatusCode::OK);
+    let mut response = (status, recorded.body.bytes).into_response();
+    if let Ok(kind) = HeaderValue::from_str(&recorded.content_type) {
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+    }
+    response
+        .headers_mut()
+        .insert("idempotent-replayed", HeaderValue::from_static("true"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_ticket_commands_keep_their_own_keys() {
+        for path in [
+            "/api/v1/tickets",
+            "/api/v1/tickets/TKT-1/cancel",
+            "/api/v1/change-requests",
+            "/dev/token",
+        ] {
+            assert!(keeps_its_own(path), "{path}");
+        }
+        for path in ["/api/v1/workflows", "/api/v1/ticketsy"] {
+            assert!(!keeps_its_own(path), "{path}");
+        }
+    }
+}
