@@ -108,7 +108,6 @@ pub fn all() -> Vec<IndexSpec> {
         super::history_repo::indexes(),
         super::note_repo::indexes(),
         super::form_version_repo::indexes(),
-        super::workflow_version_repo::indexes(),
         super::relay::indexes(),
     ]
     .concat()
@@ -173,4 +172,22 @@ pub async fn explain(database: &Database, command: Document) -> mongodb::error::
     database
         .run_command(doc! {"explain": command, "verbosity": "executionStats"})
         .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_index_is_listed_twice() {
+        let mut names = std::collections::BTreeSet::new();
+        for spec in all() {
+            assert!(
+                names.insert((spec.collection, spec.name)),
+                "{} of {}",
+                spec.name,
+                spec.collection
+            );
+        }
+    }
 }
