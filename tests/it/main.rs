@@ -2,4 +2,5 @@
 
 mod access;
 mod http;
+mod mail;
 mod support;

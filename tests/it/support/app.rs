@@ -177,7 +177,7 @@ impl Drop for TestApp {
 }
 
 /// The key of the local issuer, generated once a run.
-fn issuer_key() -> &'static [u8] {
+pub(super) fn issuer_key() -> &'static [u8] {
     use aws_lc_rs::encoding::AsDer;
     use aws_lc_rs::rsa::{KeyPair, KeySize};
     use std::sync::OnceLock;

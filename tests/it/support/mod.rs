@@ -5,7 +5,16 @@
 
 mod app;
 mod client;
+mod mails;
 mod mongo;
+mod service_process;
+mod smtp;
+mod waiting;
 
+use app::issuer_key;
 pub(crate) use app::{START, TestApp};
 pub(crate) use client::{Reply, TestClient, send as client_send};
+pub(crate) use mails::{mail, mail_to, notice};
+pub(crate) use service_process::ServiceProcess;
+pub(crate) use smtp::SmtpServer;
+pub(crate) use waiting::{eventually, eventually_within};

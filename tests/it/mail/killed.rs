@@ -1,0 +1,93 @@
+use crate::support::{ServiceProcess, SmtpServer, TestApp, eventually_within, mail_to};
+use bson::doc;
+use std::collections::BTreeSet;
+use std::time::Duration;
+use workflow_ops::repositories::outbox_row::OutboxRow;
+
+/// Mails a process sends at the same time.
+const IN_FLIGHT: usize = 8;
+const MAILS: usize = 300;
+const KILLS: usize = 5;
+
+#[tokio::test]
+async fn killed_processes_lose_no_mail_and_double_at_most_what_was_in_flight() {
+    let server = SmtpServer::slow(60);
+    let app = TestApp::new().await;
+    let mut settings = server.settings();
+    settings.push(("NOTIFICATION_LOCK_DURATION_SECONDS", "5".to_owned()));
+    settings.push(("SCHEDULER_INTERVAL_SECONDS", "1".to_owned()));
+    let start = || ServiceProcess::start(app.database().name(), &settings);
+    let rows: Vec<OutboxRow> = (0..MAILS)
+        .map(|n| mail_to(&format!("r{n}@contoso.example")))
+        .collect();
+    app.app.notifications.outbox.insert_absent(&rows).await.unwrap();
+
+    let mut processes = vec![start(), start(), start()];
+    for kill in 0..KILLS {
+        // Each kill falls into the middle of the work: some mails further than the one before.
+        let enough = (kill + 1) * MAILS / (KILLS + 2);
+        let patience = Duration::from_secs(90);
+        eventually_within(patience, "mails are being sent", || async {
+            server.mails().len() >= enough
+        })
+        .await;
+        let victim = kill % processes.len();
+        processes[victim].kill();
+        processes[victim] = start();
+    }
+    let collection = app.database().collection::<OutboxRow>("notification_outbox");
+    let unsent = || async {
+        collection
+            .count_documents(doc! {"status": {"$ne": "SENT"}})
+            .await
+            .unwrap()
+    };
+    eventually_within(Duration::from_secs(90), "everything is sent", || async {
+        unsent().await == 0
+    })
+    .await;
+    assert!(
+        processes.into_iter().all(ServiceProcess::stop),
+        "the survivors end well"
+    );
+
+    let taken = server.by_recipient();
+    assert_eq!(taken.len(), MAILS, "no mail is lost");
+    let doubled: usize = taken.values().map(|ids| ids.len() - 1).sum();
+    assert!(
+        doubled <= KILLS * IN_FLIGHT,
+        "{doubled} doubled sends by {KILLS} kills"
+    );
+    for (recipient, ids) in &taken {
+        let distinct: BTreeSet<_> = ids.iter().collect();
+        assert_eq!(
+            distinct.len(),
+            1,
+            "{recipient} got one mail under several Message-IDs: {ids:?}"
+        );
+    }
+    println!("{MAILS} mails, {KILLS} kills: {doubled} doubled, none lost");
+}
+
+#[tokio::test]
+async fn a_process_that_is_asked_to_stop_leaves_no_lease_behind() {
+    let server = SmtpServer::slow(200);
+    let app = TestApp::new().await;
+    let process = ServiceProcess::start(app.database().name(), &server.settings());
+    let rows: Vec<OutboxRow> = (0..60)
+        .map(|n| mail_to(&format!("r{n}@contoso.example")))
+        .collect();
+    app.app.notifications.outbox.insert_absent(&rows).await.unwrap();
+    server.wait_for(8).await;
+    assert!(process.stop());
+    let collection = app.database().collection::<OutboxRow>("notification_outbox");
+    let leased = collection
+        .count_documents(doc! {"locked_by": {"$ne": null}})
+        .await
+        .unwrap();
+    assert_eq!(leased, 0);
+    let taken = server.by_recipient();
+    let sent = collection.count_documents(doc! {"status": "SENT"}).await.unwrap();
+    assert_eq!(taken.len() as u64, sent, "what was taken is recorded");
+    assert!(taken.values().all(|ids| ids.len() == 1));
+}

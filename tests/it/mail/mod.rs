@@ -1,0 +1,26 @@
+//! Mail: what is delivered, what happens when it cannot be, and that nothing is lost.
+
+mod administration;
+mod bell;
+mod delivery;
+mod faults;
+mod killed;
+mod templates;
+
+use crate::support::{SmtpServer, TestApp};
+use std::future::Future;
+
+/// A service that sends its mail to `server`.
+async fn app_sending_to(server: &SmtpServer) -> TestApp {
+    let settings = server.settings();
+    let settings: Vec<_> = settings
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    TestApp::with(&settings).await
+}
+
+/// Sends everything that is due, and waits for it.
+fn drain(app: &TestApp) -> impl Future<Output = usize> + '_ {
+    async { app.app.notifications.drain.drain().await.unwrap() }
+}

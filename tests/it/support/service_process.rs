@@ -1,0 +1,69 @@
+//! The program itself as a process of its own, to be killed.
+
+use super::mongo;
+use std::process::{Child, Command, Stdio};
+use tempfile::TempDir;
+
+/// A running process of the service; it is killed when this value goes away.
+#[derive(Debug)]
+pub(crate) struct ServiceProcess {
+    child: Child,
+    _storage: TempDir,
+}
+
+impl ServiceProcess {
+    /// Starts the program on a database of this run's server.
+    pub(crate) fn start(database: &str, settings: &[(&str, String)]) -> Self {
+        let storage = tempfile::tempdir().unwrap();
+        std::fs::write(storage.path().join("development-issuer.der"), super::issuer_key()).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_workflow-ops"))
+            .arg("serve")
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("ENVIRONMENT", "development")
+            .env("MONGO_URI", mongo::uri())
+            .env("MONGO_DB", database)
+            .env("BIND_ADDR", "127.0.0.1:0")
+            .env("STORAGE_PATH", storage.path())
+            .env("LOG_LEVEL", "error")
+            .envs(settings.iter().map(|(name, value)| (*name, value)))
+            .current_dir(storage.path())
+            .env(
+                "DEV_PEOPLE_FILE",
+                concat!(env!("CARGO_MANIFEST_DIR"), "/config/people.json"),
+            )
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self {
+            child,
+            _storage: storage,
+        }
+    }
+
+    /// Ends the process as a power failure would.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Asks the process to end and waits until it has; true when it ended well.
+    pub(crate) fn stop(mut self) -> bool {
+        let pid = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &pid]).status();
+        asked.is_ok_and(|status| status.success()) && self.child.wait().is_ok_and(|status| status.success())
+    }
+
+    /// Whether the process is alive.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for ServiceProcess {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
