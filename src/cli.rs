@@ -1,6 +1,7 @@
 //! The command line.
 
 mod access;
+mod replay;
 
 use crate::app::App;
 use crate::config::Settings;
@@ -38,6 +39,8 @@ pub enum Command {
     /// The set-up of the first super administrator.
     #[command(subcommand)]
     Bootstrap(BootstrapCommand),
+    /// Build every ticket again from its recorded commands and compare it with what is stored.
+    Replay,
     /// Create missing indexes and end.
     Indexes,
     /// Check the settings and end.
@@ -55,6 +58,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Token { email } => access::token(&email),
         Command::Admin(command) => access::admin(command).await,
         Command::Bootstrap(command) => access::bootstrap(command).await,
+        Command::Replay => replay::replay().await,
         Command::Indexes => build_indexes().await,
         Command::CheckConfig => {
             let settings = Settings::load()?;

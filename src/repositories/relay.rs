@@ -231,7 +231,7 @@ impl RelayTargets {
         )
     }
 
-    /// Takes entries out of their tails. Not waited for on a majority: a lost `$pull` only repeats the relay.
+    /// Takes entries out of their tails, without touching the version.
     pub async fn pull(&self, keys: &[&StableKey]) -> Result<()> {
         let mut by_ticket: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for key in keys {
@@ -253,7 +253,7 @@ impl RelayTargets {
             "update": TICKETS,
             "updates": statements,
             "ordered": false,
-            "writeConcern": {"w": 1},
+            "writeConcern": {"w": "majority"},
         };
         let reply = self.database.run_command(command).await?;
         if let Ok(errors) = reply.get_array("writeErrors") {

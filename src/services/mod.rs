@@ -9,6 +9,7 @@ pub mod idempotency;
 mod mailbox;
 pub mod notifications;
 pub mod relay;
+pub mod replay;
 pub mod system_config;
 pub mod templates;
 pub mod timers;

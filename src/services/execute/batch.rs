@@ -279,7 +279,7 @@ pub(super) fn record(
 }
 
 /// The tail entries of one command: the command itself, then what happened, then what must follow.
-pub(super) fn entries(
+pub(crate) fn entries(
     ticket: &Ticket,
     sheet: &FactSheet,
     recorded: RecordedCommand,

@@ -6,7 +6,7 @@
 mod app;
 mod client;
 mod mails;
-mod mongo;
+pub(crate) mod mongo;
 mod service_process;
 mod smtp;
 mod waiting;

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use workflow_ops::repositories::embedded::EmbeddedServer;
 
 /// The address of the server of this run.
-pub(super) fn uri() -> &'static str {
+pub(crate) fn uri() -> &'static str {
     static URI: OnceLock<String> = OnceLock::new();
     URI.get_or_init(|| std::env::var("TEST_MONGODB_URI").unwrap_or_else(|_| start_private()))
 }

@@ -1,0 +1,66 @@
+//! Two processes on one database: the compare-and-set is the only guard between them.
+
+use super::oracle;
+use super::process::Process;
+use super::stage::{MARK, approve, create, note, run, stage};
+use futures::future::join_all;
+use std::collections::BTreeSet;
+use workflow_ops::domain::time::Clock;
+use workflow_ops::repositories::note_repo::NoteRepo;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_different_notes_at_once_through_two_processes_each_appear_once() {
+    let (one, version) = stage().await;
+    let two = Process::on(one.database.clone(), Clock::System);
+    let ticket = create(&one, &version, "one").await.ticket;
+    let notes = (0..50).map(|n| {
+        let app = if n % 2 == 0 { &one } else { &two };
+        let ticket = ticket.clone();
+        async move { run(app, MARK, &ticket.id, note(&ticket, &format!("note {n}"))).await }
+    });
+    for answer in join_all(notes).await {
+        answer.unwrap();
+    }
+    let notes = NoteRepo::new(&one.database);
+    let texts = |rows: Vec<workflow_ops::repositories::note_repo::NoteRow>| {
+        rows.into_iter().map(|row| row.body.content).collect::<Vec<_>>()
+    };
+    let before = texts(notes.newest_of_ticket(&ticket.id, 100).await.unwrap());
+    assert_eq!(before.iter().collect::<BTreeSet<_>>().len(), 50);
+    assert_eq!(before.len(), 50);
+    oracle::check(&one).await;
+    assert_eq!(
+        texts(notes.newest_of_ticket(&ticket.id, 100).await.unwrap()),
+        before
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_repeat_of_a_note_through_another_process_is_the_same_note() {
+    let (one, version) = stage().await;
+    let two = Process::on(one.database.clone(), Clock::System);
+    let ticket = create(&one, &version, "one").await.ticket;
+    run(&one, MARK, &ticket.id, note(&ticket, "hello")).await.unwrap();
+    run(&two, MARK, &ticket.id, note(&ticket, "hello")).await.unwrap();
+    run(&one, MARK, &ticket.id, note(&ticket, "hello")).await.unwrap();
+    let notes = NoteRepo::new(&one.database);
+    assert_eq!(notes.newest_of_ticket(&ticket.id, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_is_decided_on_what_another_process_has_committed() {
+    let (one, version) = stage().await;
+    let two = Process::on(one.database.clone(), Clock::System);
+    let ticket = create(&one, &version, "one").await.ticket;
+    // Both are busy with the ticket, so both know it; then one sees what the other acknowledged.
+    for n in 0..20 {
+        let app = if n % 2 == 0 { &one } else { &two };
+        run(app, MARK, &ticket.id, note(&ticket, &format!("note {n}")))
+            .await
+            .unwrap();
+    }
+    let approved = run(&one, MARK, &ticket.id, approve(&ticket)).await.unwrap();
+    let again = run(&two, MARK, &ticket.id, approve(&ticket)).await.unwrap();
+    assert_eq!(again.version, approved.version);
+    oracle::check(&one).await;
+}
