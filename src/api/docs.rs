@@ -19,7 +19,8 @@ const POLICY: (HeaderName, &str) = (
 const REVALIDATE: (HeaderName, &str) = (CACHE_CONTROL, "no-cache");
 const IMMUTABLE: (HeaderName, &str) = (CACHE_CONTROL, "public, max-age=31536000, immutable");
 
-/// The bundle of the npm package redoc 2.5.4 (MIT), `bundles/redoc.standalone.js`, compressed.
+/// The bundle of the npm package redoc 2.5.4 (MIT), `bundles/redoc.standalone.js`, compressed. One thing was changed:
+/// the address of its logo on another host became `data:,`, so that no browser asks for it.
 static REDOC_BUNDLE: &[u8] = include_bytes!("assets/redoc-2.5.4.standalone.js.gz");
 
 const REDOC_PAGE: &str = include_str!("assets/redoc.html");

@@ -1,6 +1,7 @@
 //! The OpenAPI document, derived from the handlers.
 
 use super::envelope::{ErrorBody, LookupErrorBody};
+use axum::http::StatusCode;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi as Document, Ref, RefOr, ResponseBuilder};
@@ -69,6 +70,25 @@ fn add_errors(operation: &mut Operation) {
         );
     }
     add(operation, "default", "Any other error");
+    describe(operation);
+}
+
+/// Every response must have a description; handlers name one only where there is more to say than the status does.
+fn describe(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response
+            && response.description.is_empty()
+        {
+            let reason = status
+                .parse()
+                .ok()
+                .and_then(|code| StatusCode::from_u16(code).ok());
+            let text = reason
+                .and_then(|code| code.canonical_reason())
+                .unwrap_or("Answer");
+            text.clone_into(&mut response.description);
+        }
+    }
 }
 
 fn add(operation: &mut Operation, status: &str, text: &str) {

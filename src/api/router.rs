@@ -21,10 +21,18 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// The routes under `/api/v1`, family by family.
 fn version_1() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
-        .nest("/admin", admin::router())
-        .nest("/notifications", notifications::router())
-        .nest("/workflows", workflows::router())
+    families()
+        .into_iter()
+        .fold(OpenApiRouter::new(), |all, (path, family)| all.nest(path, family))
+}
+
+/// Every family and where it is.
+fn families() -> Vec<(&'static str, OpenApiRouter<App>)> {
+    vec![
+        ("/admin", admin::router()),
+        ("/notifications", notifications::router()),
+        ("/workflows", workflows::router()),
+    ]
 }
 
 /// The whole service.
@@ -54,4 +62,36 @@ async fn unknown_method() -> Response {
         ErrorCode::MethodNotAllowed,
         "Method Not Allowed",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn no_two_families_call_different_shapes_by_one_name() {
+        let mut shapes: BTreeMap<String, (String, &str)> = BTreeMap::new();
+        for (path, family) in families() {
+            let components = family.get_openapi().components.clone().unwrap_or_default();
+            for (name, schema) in components.schemas {
+                let shape = serde_json::to_string(&schema).unwrap();
+                let (known, of) = shapes.entry(name.clone()).or_insert((shape.clone(), path));
+                assert_eq!(
+                    *known, shape,
+                    "{name} of {path} and of {of}: one would replace the other in the document"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_reference_of_the_document_leads_somewhere() {
+        let document = serde_json::to_value(openapi::document()).unwrap();
+        let text = document.to_string();
+        for reference in text.split("\"$ref\":\"#").skip(1) {
+            let pointer = reference.split('"').next().unwrap();
+            assert!(document.pointer(pointer).is_some(), "{pointer}");
+        }
+    }
 }
