@@ -16,6 +16,7 @@ use crate::services::idempotency::Idempotency;
 use crate::services::notifications::Notifications;
 use crate::services::relay::Relay;
 use crate::services::system_config::SystemConfigReader;
+use crate::services::tickets::TicketService;
 use crate::services::timers::Timers;
 use crate::services::workflows::WorkflowService;
 use mongodb::Database;
@@ -57,6 +58,8 @@ pub struct Inner {
     pub facts: FactSource,
     /// The only path that changes a ticket.
     pub execute: Execute,
+    /// Tickets as people see them.
+    pub tickets: TicketService,
     /// What happens to tickets by itself.
     pub timers: Timers,
     /// Workflows: drafts, versions, the catalog.
@@ -102,6 +105,7 @@ impl App {
             notifications,
             workflows: WorkflowService::new(&database, clock.clone(), definitions.clone()),
             definitions,
+            tickets: TicketService::new(&database, &facts, &execute, &clock),
             facts,
             execute,
             timers,

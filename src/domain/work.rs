@@ -1,30 +1,103 @@
 //! The derived work of a ticket: what lists and queues select by, written with every commit and never read by decisions.
 
-use super::id::WorkflowId;
+use super::id::{TicketStepId, WorkflowId};
 use super::person::PersonKey;
 use super::ticket::TicketStatus;
 use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
+
+/// A list that a ticket appears in because of the part a person has in it; sorted by the last change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shelf {
+    /// The person raised it.
+    Mine,
+    /// The person manages it: the requester's manager, who decided on it, or who assigned on it.
+    Managed,
+    /// The person may see it.
+    Visible,
+}
+
+impl Shelf {
+    /// The word that shelves a person's tickets: `mine|aad:…`.
+    pub fn key(self, person: &PersonKey) -> String {
+        let word = match self {
+            Self::Mine => "mine",
+            Self::Managed => "managed",
+            Self::Visible => "visible",
+        };
+        format!("{word}|{}", person.as_str())
+    }
+}
+
+/// A person's queue of open work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Queue {
+    /// Approvals to decide.
+    Approvals,
+    /// Unassigned tasks to assign.
+    Assignments,
+    /// Handovers to decide.
+    Handovers,
+    /// Tasks to do.
+    Tasks,
+    /// Questions to answer.
+    Questions,
+    /// Handovers asked for and not decided.
+    OwnHandovers,
+    /// Change requests to review.
+    Reviews,
+}
+
+impl Queue {
+    /// The word that queues a person's work: `tasks|aad:…`.
+    pub fn key(self, person: &PersonKey) -> String {
+        let word = match self {
+            Self::Approvals => "approvals",
+            Self::Assignments => "assignments",
+            Self::Handovers => "handovers",
+            Self::Tasks => "tasks",
+            Self::Questions => "questions",
+            Self::OwnHandovers => "own_handovers",
+            Self::Reviews => "reviews",
+        };
+        format!("{word}|{}", person.as_str())
+    }
+}
+
+/// One piece of open work, small enough to sort a person's whole queue in memory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkRow {
+    /// The queue.
+    pub queue: Queue,
+    /// The keys of the people whose queue it is in.
+    pub who: Vec<PersonKey>,
+    /// The id of the thing: an approval task, a step, a question, a handover, a change request.
+    pub item: String,
+    /// The step it is on; change requests have none.
+    pub step: Option<TicketStepId>,
+    /// What it is sorted by: when it was asked, or when it is due; last without.
+    pub at: Option<Timestamp>,
+}
 
 /// What lists and queues select a ticket by; a pure function of the aggregate (`engine::work_index::derive`).
 ///
 /// Each compound index over it holds at most one array: two arrays in one index make the server refuse the write.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WorkIndex {
-    /// The keys of everybody who may see the ticket by having a part in it.
-    pub participants: Vec<PersonKey>,
-    /// The keys of the requester.
-    pub requester: Vec<PersonKey>,
-    /// The keys of those whose decision is pending.
-    pub approvers: Vec<PersonKey>,
-    /// The keys of those who have a task.
-    pub assignees: Vec<PersonKey>,
-    /// The keys of those who are asked something.
-    pub asked: Vec<PersonKey>,
+    /// The shelves it stands on.
+    pub shelves: Vec<String>,
+    /// The queues it has work in.
+    pub queues: Vec<String>,
+    /// The work in those queues.
+    pub rows: Vec<WorkRow>,
     /// The status.
     pub status: TicketStatus,
     /// The workflow.
     pub workflow_id: WorkflowId,
+    /// Whether a change request is pending.
+    pub has_pending_cr: bool,
     /// When it was raised.
     pub created_at: Timestamp,
     /// When it last changed.

@@ -25,6 +25,7 @@ pub mod statistics_repo;
 pub mod system_config_repo;
 pub mod template_override_repo;
 pub mod ticket_command_repo;
+pub mod ticket_list_repo;
 pub mod ticket_repo;
 pub mod ticket_write;
 pub mod transaction;

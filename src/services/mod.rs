@@ -12,5 +12,6 @@ pub mod relay;
 pub mod replay;
 pub mod system_config;
 pub mod templates;
+pub mod tickets;
 pub mod timers;
 pub mod workflows;

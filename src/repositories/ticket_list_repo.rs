@@ -1,0 +1,292 @@
+//! Lists of tickets and queues of open work, each read from an index over the derived `work` (design 3, work queues).
+
+use super::indexes::IndexSpec;
+use super::ticket_repo::{COLLECTION, StoredTicket};
+use crate::domain::id::TicketId;
+use crate::domain::person::PersonKey;
+use crate::domain::ticket::TicketStatus;
+use crate::domain::time::Timestamp;
+use crate::domain::work::{Queue, Shelf, WorkRow};
+use bson::{Bson, Document, doc};
+use futures::TryStreamExt;
+use mongodb::error::Result;
+use mongodb::{Collection, Database};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// Open work of one person that is sorted in memory.
+pub const OPEN_ROWS: i64 = 5_000;
+/// Newest tickets that an administrator's text search looks at.
+pub const SEARCHED: i64 = 20_000;
+/// Where counting over all tickets stops.
+pub const COUNTED: u64 = 10_000;
+
+/// The indexes that lists need.
+pub fn indexes() -> Vec<IndexSpec> {
+    vec![
+        IndexSpec::new(
+            COLLECTION,
+            "shelf_updated",
+            doc! {"work.shelves": 1, "work.updated_at": -1, "_id": -1},
+        ),
+        IndexSpec::new(
+            COLLECTION,
+            "shelf_status_updated",
+            doc! {"work.shelves": 1, "work.status": 1, "work.updated_at": -1, "_id": -1},
+        ),
+        IndexSpec::new(COLLECTION, "queue", doc! {"work.queues": 1}),
+        IndexSpec::new(COLLECTION, "all_updated", doc! {"work.updated_at": -1, "_id": -1}),
+        IndexSpec::new(
+            COLLECTION,
+            "all_status_updated",
+            doc! {"work.status": 1, "work.updated_at": -1, "_id": -1},
+        ),
+        IndexSpec::new(
+            COLLECTION,
+            "change_request",
+            doc! {"ticket.change_requests.id": 1},
+        ),
+    ]
+}
+
+/// Whose tickets a list shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whose {
+    /// Those on a shelf of a person, by the person's keys.
+    Person(Shelf, Vec<PersonKey>),
+    /// All; for administrators.
+    Everybody,
+}
+
+/// What a list is filtered by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TicketFilter {
+    /// Whose.
+    pub whose: Whose,
+    /// With one of these statuses; empty means any.
+    pub statuses: Vec<TicketStatus>,
+    /// Of this workflow.
+    pub workflow_id: Option<String>,
+    /// Last changed at or after.
+    pub from: Option<Timestamp>,
+    /// Last changed at or before.
+    pub until: Option<Timestamp>,
+    /// With or without a pending change request.
+    pub has_pending_cr: Option<bool>,
+}
+
+impl TicketFilter {
+    /// A person's tickets on a shelf.
+    pub fn of(shelf: Shelf, who: Vec<PersonKey>) -> Self {
+        Self {
+            whose: Whose::Person(shelf, who),
+            statuses: Vec::new(),
+            workflow_id: None,
+            from: None,
+            until: None,
+            has_pending_cr: None,
+        }
+    }
+
+    fn to_document(&self) -> Document {
+        let mut filter = Document::new();
+        if let Whose::Person(shelf, who) = &self.whose {
+            let keys: Vec<Bson> = who.iter().map(|person| Bson::String(shelf.key(person))).collect();
+            filter.insert("work.shelves", doc! {"$in": keys});
+        }
+        let statuses: Vec<Bson> = self
+            .statuses
+            .iter()
+            .filter_map(|s| bson::serialize_to_bson(s).ok())
+            .collect();
+        match statuses.as_slice() {
+            [] => {}
+            [one] => {
+                filter.insert("work.status", one.clone());
+            }
+            several => {
+                filter.insert("work.status", doc! {"$in": several});
+            }
+        }
+        if let Some(workflow) = &self.workflow_id {
+            filter.insert("work.workflow_id", workflow);
+        }
+        let mut range = Document::new();
+        if let Some(from) = self.from {
+            range.insert("$gte", from.to_bson());
+        }
+        if let Some(until) = self.until {
+            range.insert("$lte", until.to_bson());
+        }
+        if !range.is_empty() {
+            filter.insert("work.updated_at", range);
+        }
+        if let Some(pending) = self.has_pending_cr {
+            filter.insert("work.has_pending_cr", pending);
+        }
+        filter
+    }
+}
+
+/// What sorting and text search look at, of one ticket.
+#[derive(Debug, Clone, Deserialize)]
+pub struct TicketDigest {
+    /// The ticket.
+    #[serde(rename = "_id")]
+    pub id: TicketId,
+    /// Its words.
+    pub ticket: DigestWords,
+    /// Its derived facts.
+    pub work: DigestWork,
+}
+
+/// The words of a ticket.
+#[derive(Debug, Clone, Deserialize)]
+pub struct DigestWords {
+    /// The title.
+    pub title: String,
+    /// The description.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// The workflow.
+    pub workflow: DigestWorkflow,
+}
+
+/// The workflow's name.
+#[derive(Debug, Clone, Deserialize)]
+pub struct DigestWorkflow {
+    /// The name when published.
+    pub name: String,
+}
+
+/// The derived facts that lists sort by.
+#[derive(Debug, Clone, Deserialize)]
+pub struct DigestWork {
+    /// The status.
+    pub status: TicketStatus,
+    /// When it was raised.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// One piece of a person's open work, with its ticket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenWork {
+    /// The ticket.
+    pub ticket_id: TicketId,
+    /// The work.
+    pub row: WorkRow,
+}
+
+/// Lists of tickets; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct TicketListRepo {
+    documents: Collection<Document>,
+}
+
+impl TicketListRepo {
+    /// The tickets of `database`.
+    pub fn new(database: &Database) -> Self {
+        Self {
+            documents: database.collection(COLLECTION),
+        }
+    }
+
+    /// The last changed tickets first.
+    pub async fn newest(&self, filter: &TicketFilter, skip: u64, limit: i64) -> Result<Vec<StoredTicket>> {
+        let rows = self.documents.clone_with_type::<StoredTicket>();
+        let found = rows
+            .find(filter.to_document())
+            .sort(doc! {"work.updated_at": -1, "_id": -1});
+        let found = found
+            .projection(doc! {"version": 1, "ticket": 1, "work": 1})
+            .skip(skip)
+            .limit(limit);
+        found.await?.try_collect().await
+    }
+
+    /// How many tickets pass; over everybody's counting stops at [`COUNTED`].
+    pub async fn count(&self, filter: &TicketFilter) -> Result<u64> {
+        let count = self.documents.count_documents(filter.to_document());
+        match filter.whose {
+            Whose::Person(..) => count.await,
+            Whose::Everybody => count.limit(COUNTED).await,
+        }
+    }
+
+    /// What sorting and text search look at: a person's tickets, or the newest of everybody's.
+    pub async fn digests(&self, filter: &TicketFilter) -> Result<Vec<TicketDigest>> {
+        let rows = self.documents.clone_with_type::<TicketDigest>();
+        let projection = doc! {
+            "ticket.title": 1, "ticket.description": 1, "ticket.workflow.name": 1,
+            "work.status": 1, "work.created_at": 1, "work.updated_at": 1,
+        };
+        let found = rows
+            .find(filter.to_document())
+            .sort(doc! {"work.updated_at": -1, "_id": -1});
+        found
+            .projection(projection)
+            .limit(SEARCHED)
+            .await?
+            .try_collect()
+            .await
+    }
+
+    /// These tickets, in this order; missing ones are left out.
+    pub async fn by_ids(&self, ids: &[TicketId]) -> Result<Vec<StoredTicket>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys: Vec<Bson> = ids.iter().cloned().map(Bson::from).collect();
+        let rows = self.documents.clone_with_type::<StoredTicket>();
+        let found = rows
+            .find(doc! {"_id": {"$in": keys}})
+            .projection(doc! {"version": 1, "ticket": 1, "work": 1});
+        let found: Vec<StoredTicket> = found.await?.try_collect().await?;
+        let mut by_id: BTreeMap<String, StoredTicket> = found
+            .into_iter()
+            .map(|stored| (stored.ticket.id.to_string(), stored))
+            .collect();
+        Ok(ids.iter().filter_map(|id| by_id.remove(id.as_str())).collect())
+    }
+
+    /// A person's open work in one queue, unsorted, at most [`OPEN_ROWS`] tickets.
+    pub async fn open_work(&self, queue: Queue, who: &[PersonKey]) -> Result<Vec<OpenWork>> {
+        #[derive(Debug, Deserialize)]
+        struct Found {
+            #[serde(rename = "_id")]
+            id: TicketId,
+            work: Rows,
+        }
+        #[derive(Debug, Deserialize)]
+        struct Rows {
+            rows: Vec<WorkRow>,
+        }
+        let keys: Vec<Bson> = who.iter().map(|person| Bson::String(queue.key(person))).collect();
+        let rows = self.documents.clone_with_type::<Found>();
+        let found = rows
+            .find(doc! {"work.queues": {"$in": keys}})
+            .projection(doc! {"work.rows": 1})
+            .limit(OPEN_ROWS);
+        let found: Vec<Found> = found.await?.try_collect().await?;
+        let own = |row: &WorkRow| row.queue == queue && row.who.iter().any(|person| who.contains(person));
+        let open = found.into_iter().flat_map(|ticket| {
+            let id = ticket.id;
+            ticket.work.rows.into_iter().filter(own).map(move |row| OpenWork {
+                ticket_id: id.clone(),
+                row,
+            })
+        });
+        Ok(open.collect())
+    }
+
+    /// The ticket that a change request belongs to.
+    pub async fn of_change_request(&self, id: &str) -> Result<Option<StoredTicket>> {
+        let rows = self.documents.clone_with_type::<StoredTicket>();
+        let found = rows.find_one(doc! {"ticket.change_requests.id": id});
+        found
+            .projection(doc! {"version": 1, "ticket": 1, "work": 1})
+            .await
+    }
+}

@@ -1,0 +1,275 @@
+//! One ticket with everything its page shows.
+
+use super::TicketService;
+use crate::domain::error::ServiceError;
+use crate::domain::id::StepKey;
+use crate::domain::person::{Actor, Person};
+use crate::domain::ticket::{ApprovalDecision, FormVersion, Phase, Step, Ticket};
+use crate::domain::time::Timestamp;
+use crate::domain::workflow::StepType;
+use crate::engine::Definitions;
+use crate::engine::definition::{CompiledWorkflow, StepKind};
+use crate::repositories::audit_repo::AuditRow;
+use crate::repositories::note_repo::NoteRow;
+use crate::repositories::ticket_repo::StoredTicket;
+use std::collections::HashSet;
+
+/// Newest notes that a ticket's page shows.
+const NOTES: usize = 500;
+/// Newest audit events that a ticket's page shows.
+const EVENTS: usize = 50;
+/// Form versions that a ticket's page shows.
+const FORM_VERSIONS: usize = 100;
+
+/// A ticket with the versions it runs and what its views add to it.
+#[derive(Debug, Clone)]
+pub struct OpenedTicket {
+    /// The aggregate.
+    pub ticket: Ticket,
+    /// The versions it runs.
+    pub definitions: Definitions,
+    /// Its newest notes, oldest first.
+    pub notes: Vec<NoteRow>,
+    /// Versions of its form data, oldest first; empty before the first change.
+    pub form_versions: Vec<FormVersion>,
+}
+
+/// A ticket's page.
+#[derive(Debug, Clone)]
+pub struct TicketDetail {
+    /// The ticket.
+    pub opened: OpenedTicket,
+    /// Its newest audit events, newest first.
+    pub events: Vec<AuditRow>,
+}
+
+/// Somebody who has worked on a ticket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreviousAgent {
+    /// Who.
+    pub person: Person,
+    /// On which step.
+    pub step_name: String,
+    /// The step's type.
+    pub step_type: StepType,
+    /// When the work ended, or began.
+    pub at: Option<Timestamp>,
+}
+
+impl TicketService {
+    /// A ticket's page.
+    ///
+    /// # Errors
+    /// Unknown 404, foreign 403, or the database is unavailable.
+    pub async fn detail(&self, actor: &Actor, id: &str) -> Result<TicketDetail, ServiceError> {
+        let stored = self.visible(actor, id).await?;
+        let opened = self.open(stored.ticket).await?;
+        let events = self
+            .audit
+            .newest(&opened.ticket.id, |_| true, bson::Document::new(), EVENTS)
+            .await?;
+        Ok(TicketDetail { opened, events })
+    }
+
+    /// A ticket with what its views add: only what it has is looked up.
+    ///
+    /// # Errors
+    /// The database is unavailable.
+    pub async fn open(&self, ticket: Ticket) -> Result<OpenedTicket, ServiceError> {
+        let has_notes =
+            ticket.requester_note_count > 0 || ticket.steps.iter().any(|step| step.note_count > 0);
+        let mut notes = if has_notes {
+            self.notes.newest_of_ticket(&ticket.id, NOTES).await?
+        } else {
+            Vec::new()
+        };
+        notes.reverse();
+        let mut versions = Vec::new();
+        if ticket.form_version > 1 {
+            let rows = self
+                .form_versions
+                .newest_of_ticket(&ticket.id, FORM_VERSIONS)
+                .await?;
+            versions.extend(rows.into_iter().rev().map(|row| row.body));
+        }
+        let definitions = self.facts.definitions_of(&ticket).await?;
+        Ok(OpenedTicket {
+            ticket,
+            definitions,
+            notes,
+            form_versions: versions,
+        })
+    }
+
+    /// Tickets as lists show them: without notes and versions of form data.
+    ///
+    /// # Errors
+    /// The database is unavailable.
+    pub(super) async fn open_for_list(&self, stored: StoredTicket) -> Result<OpenedTicket, ServiceError> {
+        let definitions = self.facts.definitions_of(&stored.ticket).await?;
+        Ok(OpenedTicket {
+            ticket: stored.ticket,
+            definitions,
+            notes: Vec::new(),
+            form_versions: Vec::new(),
+        })
+    }
+
+    /// The newest audit events of a ticket, newest first.
+    ///
+    /// # Errors
+    /// The database is unavailable.
+    pub async fn newest_events(&self, ticket: &Ticket, limit: usize) -> Result<Vec<AuditRow>, ServiceError> {
+        Ok(self
+            .audit
+            .newest(&ticket.id, |_| true, bson::Document::new(), limit)
+            .await?)
+    }
+
+    /// Everybody who has worked on a ticket, the latest first (contract http-tickets 5.2).
+    ///
+    /// # Errors
+    /// Unknown 404, foreign 403, or the database is unavailable.
+    pub async fn previous_agents(&self, actor: &Actor, id: &str) -> Result<Vec<PreviousAgent>, ServiceError> {
+        let ticket = self.visible(actor, id).await?.ticket;
+        let mut agents: Vec<PreviousAgent> = Vec::new();
+        for step in &ticket.steps {
+            for (person, at) in workers(&ticket, step) {
+                let known = agents
+                    .iter_mut()
+                    .find(|a| a.step_name == step.name && a.person.is_same(&person));
+                match known {
+                    Some(known) => known.at = known.at.max(at),
+                    None => agents.push(PreviousAgent {
+                        person,
+                        step_name: step.name.clone(),
+                        step_type: step.kind,
+                        at,
+                    }),
+                }
+            }
+        }
+        agents.sort_by_key(|agent| std::cmp::Reverse(agent.at));
+        Ok(agents)
+    }
+}
+
+/// Who has worked on a step, with when.
+fn workers(ticket: &Ticket, step: &Step) -> Vec<(Person, Option<Timestamp>)> {
+    let done = step.completed_at.or(step.started_at);
+    match step.kind {
+        StepType::Task if step.phase != Phase::NotStarted => {
+            let past = ticket
+                .assignments
+                .iter()
+                .filter(|assignment| assignment.ticket_step_id == step.id);
+            let past = past.map(|assignment| (assignment.assigned_to.clone(), assignment.ended_at.or(done)));
+            past.chain(step.assignee.clone().map(|person| (person, done)))
+                .collect()
+        }
+        StepType::Approval => {
+            let decided = ticket.approval_tasks_of(&step.id).filter(|task| {
+                matches!(
+                    task.decision,
+                    ApprovalDecision::Approved | ApprovalDecision::Rejected
+                )
+            });
+            decided
+                .map(|task| (task.approver.clone(), task.decided_at.or(done)))
+                .collect()
+        }
+        StepType::Task
+        | StepType::Form
+        | StepType::Notify
+        | StepType::Fork
+        | StepType::Join
+        | StepType::SubWorkflow => Vec::new(),
+    }
+}
+
+impl OpenedTicket {
+    /// The version whose steps live where this step does.
+    pub fn workflow_of(&self, step: &Step) -> Option<&CompiledWorkflow> {
+        let Some(container) = &step.container else {
+            return Some(&self.definitions.own);
+        };
+        let run = self.ticket.step(container)?.embedded.as_ref()?;
+        self.definitions.embedded.get(&run.version)?.as_deref()
+    }
+
+    /// The steps in the order of execution: along the first edges from the start, branches before their join; then
+    /// what is left; steps of embedded workflows last (contract http-tickets 4.3).
+    pub fn steps_in_order(&self) -> Vec<&Step> {
+        let order = execution_order(&self.definitions.own);
+        let place = |step: &Step| {
+            order
+                .iter()
+                .position(|key| *key == step.key)
+                .unwrap_or(usize::MAX)
+        };
+        let mut steps: Vec<&Step> = self.ticket.steps.iter().collect();
+        steps.sort_by_key(|step| match &step.container {
+            None => (0, place(step), step.round, String::new()),
+            Some(container) => {
+                let order = step.container_order.and_then(|order| usize::try_from(order).ok());
+                (1, order.unwrap_or(usize::MAX), step.round, container.to_string())
+            }
+        });
+        steps
+    }
+
+    /// The newest instance of the step activated last.
+    pub fn current_step(&self) -> Option<&Step> {
+        let key = self.ticket.current_step_id.as_ref()?;
+        let instances = self.ticket.steps.iter().filter(|step| step.key == *key);
+        instances.max_by_key(|step| (step.started_at, step.round))
+    }
+}
+
+fn execution_order(workflow: &CompiledWorkflow) -> Vec<StepKey> {
+    let mut order = Vec::new();
+    let mut seen = HashSet::new();
+    walk(workflow, &workflow.start, None, &mut seen, &mut order);
+    for key in workflow.steps.keys() {
+        if seen.insert(key.clone()) {
+            order.push(key.clone());
+        }
+    }
+    order
+}
+
+/// Follows first edges from `from` up to `stop`; a fork lists its branches and goes on at its join.
+fn walk(
+    workflow: &CompiledWorkflow,
+    from: &StepKey,
+    stop: Option<&StepKey>,
+    seen: &mut HashSet<StepKey>,
+    order: &mut Vec<StepKey>,
+) {
+    let mut at = from.clone();
+    loop {
+        if Some(&at) == stop || !seen.insert(at.clone()) {
+            return;
+        }
+        let Some(step) = workflow.step(&at) else { return };
+        order.push(at.clone());
+        if let StepKind::Fork(fork) = &step.kind {
+            let join = workflow.join_of.get(&at);
+            for branch in &fork.branches {
+                walk(workflow, &branch.start, join, seen, order);
+            }
+            match join {
+                Some(join) => at = join.clone(),
+                None => return,
+            }
+            continue;
+        }
+        match workflow
+            .edges_on(&at, step.step_type().completion_event())
+            .first()
+        {
+            Some(edge) => at = edge.to.clone(),
+            None => return,
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Tickets as people see them: detail, lists, queues, dashboards. Nothing here changes a ticket; `execute` does.
+
+mod agent;
+mod detail;
+mod lists;
+mod manager;
+mod queues;
+mod raise;
+
+pub use agent::{AgentDashboard, AgentTask, HandoverItem, HistoryWindow};
+pub use detail::{OpenedTicket, PreviousAgent, TicketDetail};
+pub use lists::{ListOrder, ListQuery, SortBy, TicketPage};
+pub use manager::{AgentLoad, ApprovalItem, DecisionItem, ManagerDashboard};
+pub use queues::{Question, QueuePage, StepItem};
+pub use raise::NewTicket;
+
+use crate::domain::error::{ErrorCode, ServiceError};
+use crate::domain::id::TicketId;
+use crate::domain::person::Actor;
+use crate::domain::time::Clock;
+use crate::engine::permission_guard;
+use crate::repositories::audit_repo::AuditRepo;
+use crate::repositories::form_version_repo::FormVersionRepo;
+use crate::repositories::history_repo::HistoryRepo;
+use crate::repositories::note_repo::NoteRepo;
+use crate::repositories::ticket_list_repo::TicketListRepo;
+use crate::repositories::ticket_repo::{StoredTicket, TicketRepo};
+use crate::repositories::workflow_repo::WorkflowRepo;
+use crate::services::execute::Execute;
+use crate::services::facts::FactSource;
+use mongodb::Database;
+
+/// Reads tickets; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct TicketService {
+    tickets: TicketRepo,
+    lists: TicketListRepo,
+    audit: AuditRepo,
+    notes: NoteRepo,
+    form_versions: FormVersionRepo,
+    history: HistoryRepo,
+    workflows: WorkflowRepo,
+    facts: FactSource,
+    execute: Execute,
+    clock: Clock,
+}
+
+impl TicketService {
+    /// The service over `database`.
+    pub fn new(database: &Database, facts: &FactSource, execute: &Execute, clock: &Clock) -> Self {
+        Self {
+            tickets: TicketRepo::new(database),
+            lists: TicketListRepo::new(database),
+            audit: AuditRepo::new(database),
+            notes: NoteRepo::new(database),
+            form_versions: FormVersionRepo::new(database),
+            history: HistoryRepo::new(database),
+            workflows: WorkflowRepo::new(database),
+            facts: facts.clone(),
+            execute: execute.clone(),
+            clock: clock.clone(),
+        }
+    }
+
+    /// A ticket that the actor may see: unknown 404, foreign 403 (design 8).
+    ///
+    /// # Errors
+    /// As said, or the database is unavailable.
+    pub async fn visible(&self, actor: &Actor, id: &str) -> Result<StoredTicket, ServiceError> {
+        let id = ticket_id(id)?;
+        let stored = self.tickets.read(&id).await?.ok_or_else(unknown_ticket)?;
+        if permission_guard::may_see(&stored.ticket, actor) {
+            return Ok(stored);
+        }
+        Err(ServiceError::forbidden("this ticket is not yours to see"))
+    }
+}
+
+/// The id in a path; text that is none can only be unknown.
+///
+/// # Errors
+/// 404.
+pub fn ticket_id(text: &str) -> Result<TicketId, ServiceError> {
+    TicketId::try_from(text.to_owned()).map_err(|_| unknown_ticket())
+}
+
+pub(crate) fn unknown_ticket() -> ServiceError {
+    ServiceError::not_found(ErrorCode::TicketNotFound, "there is no such ticket")
+}

@@ -1,0 +1,132 @@
+//! Queues of one person's open work: the small rows are sorted in memory, only the page's tickets are fetched.
+
+use super::{OpenedTicket, TicketService};
+use crate::domain::error::ServiceError;
+use crate::domain::id::{TicketId, TicketStepId};
+use crate::domain::person::Actor;
+use crate::domain::ticket::{InfoRequest, TargetRole};
+use crate::domain::work::Queue;
+use crate::repositories::ticket_list_repo::OpenWork;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Most rows of a list that has no pages.
+const UNPAGED: usize = 500;
+
+/// A page of a queue.
+#[derive(Debug, Clone)]
+pub struct QueuePage<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// How many there are in all.
+    pub total: usize,
+}
+
+/// A step with its ticket.
+#[derive(Debug, Clone)]
+pub struct StepItem {
+    /// The ticket.
+    pub opened: Arc<OpenedTicket>,
+    /// The step.
+    pub step_id: TicketStepId,
+}
+
+/// A question put to the person who asks for the list.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// The ticket.
+    pub opened: Arc<OpenedTicket>,
+    /// The question.
+    pub info: InfoRequest,
+}
+
+/// Where a queue begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum First {
+    /// With what has waited longest, or is due first; rows without a time last.
+    Oldest,
+    /// With the newest.
+    Newest,
+}
+
+impl TicketService {
+    /// A person's open work in one queue, sorted.
+    pub(super) async fn sorted_work(
+        &self,
+        actor: &Actor,
+        queue: Queue,
+        first: First,
+    ) -> Result<Vec<OpenWork>, ServiceError> {
+        let mut open = self.lists.open_work(queue, &actor.person.keys()).await?;
+        open.sort_by(|a, b| {
+            let time = match (a.row.at, b.row.at) {
+                (Some(a), Some(b)) if first == First::Newest => b.cmp(&a),
+                (Some(a), Some(b)) => a.cmp(&b),
+                (a, b) => b.is_some().cmp(&a.is_some()),
+            };
+            time.then_with(|| a.row.item.cmp(&b.row.item))
+        });
+        Ok(open)
+    }
+
+    /// One page of sorted work with its tickets; rows whose ticket has moved on meanwhile are left out.
+    pub(super) async fn page_of_work(
+        &self,
+        open: Vec<OpenWork>,
+        page: u64,
+        page_size: usize,
+    ) -> Result<Vec<(OpenWork, Arc<OpenedTicket>)>, ServiceError> {
+        let skip = usize::try_from(page.saturating_sub(1))
+            .unwrap_or(usize::MAX)
+            .saturating_mul(page_size);
+        let rows: Vec<OpenWork> = open.into_iter().skip(skip).take(page_size).collect();
+        let tickets = self
+            .opened_by_id(rows.iter().map(|row| row.ticket_id.clone()).collect())
+            .await?;
+        let with_ticket = rows.into_iter().filter_map(|row| {
+            let opened = Arc::clone(tickets.get(&row.ticket_id)?);
+            Some((row, opened))
+        });
+        Ok(with_ticket.collect())
+    }
+
+    /// These tickets, each fetched once.
+    pub(super) async fn opened_by_id(
+        &self,
+        mut ids: Vec<TicketId>,
+    ) -> Result<HashMap<TicketId, Arc<OpenedTicket>>, ServiceError> {
+        ids.sort();
+        ids.dedup();
+        let mut tickets = HashMap::new();
+        for stored in self.lists.by_ids(&ids).await? {
+            let opened = self.open_for_list(stored).await?;
+            tickets.insert(opened.ticket.id.clone(), Arc::new(opened));
+        }
+        Ok(tickets)
+    }
+
+    /// Open questions put to the actor in one of these parts, newest first (contract http-tickets 10.6 and 11.2).
+    ///
+    /// # Errors
+    /// The database is unavailable.
+    pub async fn questions(
+        &self,
+        actor: &Actor,
+        roles: &[TargetRole],
+    ) -> Result<Vec<Question>, ServiceError> {
+        let open = self.sorted_work(actor, Queue::Questions, First::Newest).await?;
+        let found = self.page_of_work(open, 1, UNPAGED).await?;
+        let questions = found.into_iter().filter_map(|(row, opened)| {
+            let info = opened
+                .ticket
+                .info_requests
+                .iter()
+                .find(|info| info.id.as_str() == row.row.item)?
+                .clone();
+            roles
+                .contains(&info.target_role)
+                .then_some(Question { opened, info })
+        });
+        Ok(questions.collect())
+    }
+}
