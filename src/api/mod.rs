@@ -10,6 +10,7 @@ pub mod layer;
 pub mod notifications;
 pub mod openapi;
 pub mod router;
+pub mod tickets;
 pub mod view;
 pub mod workflows;
 

@@ -115,6 +115,18 @@ impl TicketService {
         })
     }
 
+    /// A page of tickets as lists show them.
+    ///
+    /// # Errors
+    /// The database is unavailable.
+    pub async fn open_all(&self, stored: Vec<StoredTicket>) -> Result<Vec<OpenedTicket>, ServiceError> {
+        let mut opened = Vec::with_capacity(stored.len());
+        for one in stored {
+            opened.push(self.open_for_list(one).await?);
+        }
+        Ok(opened)
+    }
+
     /// The newest audit events of a ticket, newest first.
     ///
     /// # Errors

@@ -1,0 +1,147 @@
+//! `GET /tickets` (contract http-tickets 4.2).
+
+use super::view::{ListedTicket, Paged};
+use crate::api::envelope::ApiResult;
+use crate::api::extract::{ApiQuery, Caller};
+use crate::api::view::wire_time::RequestInstant;
+use crate::app::App;
+use crate::domain::error::{FieldError, ServiceError};
+use crate::domain::person::Actor;
+use crate::domain::ticket::TicketStatus;
+use crate::domain::work::Shelf;
+use crate::services::tickets::{ListOrder, ListQuery, SortBy, TicketService};
+use axum::Json;
+use axum::extract::State;
+use garde::Validate;
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::IntoParams;
+
+/// What the list is filtered and sorted by.
+#[derive(Debug, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct TicketQuery {
+    /// Own tickets, or all that the caller may see.
+    #[garde(skip)]
+    #[serde(default = "yes")]
+    mine: bool,
+    /// One status.
+    #[garde(skip)]
+    #[param(value_type = Option<String>)]
+    status: Option<TicketStatus>,
+    /// Several statuses, separated by commas; wins over `status`.
+    #[garde(length(chars, max = 300))]
+    statuses: Option<String>,
+    /// Exactly this workflow.
+    #[garde(length(chars, max = 100))]
+    workflow_id: Option<String>,
+    /// Literal text in title, id, description or workflow name.
+    #[garde(length(chars, max = 200))]
+    q: Option<String>,
+    /// Last changed at or after.
+    #[garde(skip)]
+    #[param(value_type = Option<String>)]
+    date_from: Option<RequestInstant>,
+    /// Last changed at or before; a date means its end.
+    #[garde(skip)]
+    #[param(value_type = Option<String>)]
+    date_to: Option<RequestInstant>,
+    /// With or without a pending change request.
+    #[garde(skip)]
+    has_pending_cr: Option<bool>,
+    /// `updated_at`, `created_at`, `title` or `status`.
+    #[garde(length(chars, max = 50))]
+    sort_by: Option<String>,
+    /// `desc` or `asc`.
+    #[garde(length(chars, max = 10))]
+    sort_order: Option<String>,
+    /// From 1.
+    #[garde(range(min = 1, max = 1_000_000))]
+    #[serde(default = "first_page")]
+    #[param(minimum = 1, maximum = 1_000_000, default = 1)]
+    page: u64,
+    /// 1 to 100.
+    #[garde(range(min = 1, max = 100))]
+    #[serde(default = "usual_size")]
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    page_size: i64,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const fn first_page() -> u64 {
+    1
+}
+
+const fn usual_size() -> i64 {
+    20
+}
+
+impl TicketQuery {
+    fn into_query(self, actor: &Actor) -> Result<ListQuery, ServiceError> {
+        let shelf = if self.mine { Shelf::Mine } else { Shelf::Visible };
+        let mut filter = TicketService::scope(actor, shelf);
+        filter.statuses = match self.statuses.as_deref() {
+            Some(list) => statuses(list)?,
+            None => self.status.into_iter().collect(),
+        };
+        filter.workflow_id = self.workflow_id;
+        filter.from = self.date_from.map(RequestInstant::from);
+        filter.until = self.date_to.map(RequestInstant::until);
+        filter.has_pending_cr = self.has_pending_cr;
+        let sort_by = match self.sort_by.as_deref() {
+            Some("created_at") => SortBy::CreatedAt,
+            Some("title") => SortBy::Title,
+            Some("status") => SortBy::Status,
+            Some(_) | None => SortBy::UpdatedAt,
+        };
+        let order = match self.sort_order.as_deref() {
+            None | Some("desc") => ListOrder::Descending,
+            Some(_) => ListOrder::Ascending,
+        };
+        let q = self.q.filter(|q| !q.trim().is_empty());
+        Ok(ListQuery {
+            filter,
+            q,
+            sort_by,
+            order,
+            page: self.page,
+            page_size: self.page_size,
+        })
+    }
+}
+
+/// Every status of a comma list; an unknown one is a fault of the field.
+fn statuses(list: &str) -> Result<Vec<TicketStatus>, ServiceError> {
+    let words = list.split(',').map(str::trim).filter(|word| !word.is_empty());
+    let parsed = words.map(|word| serde_json::from_value(Value::from(word)));
+    parsed.collect::<Result<_, _>>().map_err(|_| {
+        ServiceError::InvalidInput(vec![FieldError {
+            location: vec!["query".to_owned(), "statuses".to_owned()],
+            kind: "enum",
+            message: "Input should be a comma list of ticket statuses".to_owned(),
+        }])
+    })
+}
+
+/// Tickets, the last changed first.
+#[utoipa::path(get, path = "", tag = "tickets", operation_id = "list_tickets", params(TicketQuery),
+    responses((status = 200, body = Paged<ListedTicket>)))]
+pub(super) async fn list_tickets(
+    State(app): State<App>,
+    caller: Caller,
+    ApiQuery(query): ApiQuery<TicketQuery>,
+) -> ApiResult<Json<Paged<ListedTicket>>> {
+    let query = query.into_query(&caller)?;
+    let (page, page_size) = (query.page, query.page_size);
+    let found = app.tickets.list(&query).await?;
+    let opened = app.tickets.open_all(found.items).await?;
+    Ok(Json(Paged {
+        items: opened.iter().map(Into::into).collect(),
+        page,
+        page_size,
+        total: found.total,
+    }))
+}

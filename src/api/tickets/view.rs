@@ -1,0 +1,460 @@
+//! What the ticket routes answer.
+
+use crate::api::view::change_request::PendingChangeView;
+use crate::api::view::person::UserSnapshot;
+use crate::api::view::records::{ApprovalTaskView, AuditEventView, HandoverView, InfoRequestView};
+use crate::api::view::step::{ActionableTask, StepView};
+use crate::api::view::ticket::{TicketView, word};
+use crate::api::view::wire_time::{wire_time, wire_time_option};
+use crate::domain::person::Actor;
+use crate::domain::ticket::{InfoRequestStatus, Step, StepState, TicketStatus};
+use crate::domain::workflow::StepType;
+use crate::engine::permission_guard;
+use crate::repositories::audit_repo::AuditRow;
+use crate::services::tickets::{
+    AgentDashboard, ApprovalItem, DecisionItem, HandoverItem, ManagerDashboard, OpenedTicket, PreviousAgent,
+    Question, StepItem, TicketDetail, TicketService,
+};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// The id of a new ticket.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TicketCreated {
+    /// The id.
+    #[schema(example = "TKT-0a1b2c3d4e5f")]
+    pub(crate) ticket_id: String,
+}
+
+/// A ticket's page.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TicketDetailView {
+    ticket: TicketView,
+    current_step: Option<StepView>,
+    steps: Vec<StepView>,
+    info_requests: Vec<InfoRequestView>,
+    audit_events: Vec<AuditEventView>,
+    actionable_tasks: Vec<ActionableTask>,
+}
+
+impl TicketDetailView {
+    pub(crate) fn of(detail: &TicketDetail, actor: &Actor) -> Self {
+        let opened = &detail.opened;
+        let mut questions: Vec<_> = opened.ticket.info_requests.iter().collect();
+        questions.sort_by_key(|info| std::cmp::Reverse(info.requested_at));
+        Self {
+            ticket: opened.into(),
+            current_step: opened.current_step().map(|step| StepView::of(opened, step)),
+            steps: opened
+                .steps_in_order()
+                .into_iter()
+                .map(|step| StepView::of(opened, step))
+                .collect(),
+            info_requests: questions
+                .into_iter()
+                .map(|info| InfoRequestView::of(&opened.ticket, info))
+                .collect(),
+            audit_events: detail.events.iter().map(Into::into).collect(),
+            actionable_tasks: actionable(opened, actor),
+        }
+    }
+}
+
+/// The steps on which the actor can do something, with what.
+fn actionable(opened: &OpenedTicket, actor: &Actor) -> Vec<ActionableTask> {
+    let with_actions = opened.steps_in_order().into_iter().filter_map(|step| {
+        let actions = permission_guard::available_actions(&opened.ticket, actor, step);
+        (!actions.is_empty()).then(|| ActionableTask::of(opened, step, actions))
+    });
+    with_actions.collect()
+}
+
+/// The answer of every action.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ActionResponse {
+    ticket: TicketView,
+    current_step: Option<StepView>,
+    actionable_tasks: Vec<ActionableTask>,
+    newest_audit_events: Vec<AuditEventView>,
+}
+
+impl ActionResponse {
+    pub(crate) fn of(opened: &OpenedTicket, events: &[AuditRow], actor: &Actor) -> Self {
+        Self {
+            ticket: opened.into(),
+            current_step: opened.current_step().map(|step| StepView::of(opened, step)),
+            actionable_tasks: actionable(opened, actor),
+            newest_audit_events: events.iter().map(Into::into).collect(),
+        }
+    }
+}
+
+/// A ticket in a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ListedTicket {
+    #[serde(flatten)]
+    ticket: TicketView,
+    first_approval_completed: bool,
+}
+
+impl From<&OpenedTicket> for ListedTicket {
+    fn from(opened: &OpenedTicket) -> Self {
+        Self {
+            ticket: opened.into(),
+            first_approval_completed: TicketService::first_approval_completed(&opened.ticket),
+        }
+    }
+}
+
+/// A page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Paged<T> {
+    pub(crate) items: Vec<T>,
+    pub(crate) page: u64,
+    pub(crate) page_size: i64,
+    pub(crate) total: u64,
+}
+
+/// What lists show of an open question.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OpenQuestionView {
+    info_request_id: String,
+    requested_from: UserSnapshot,
+    requested_at: String,
+    subject: Option<String>,
+}
+
+/// A pending approval.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ApprovalItemView {
+    approval_task: ApprovalTaskView,
+    ticket: TicketView,
+    step: Option<StepView>,
+    has_open_info_request: bool,
+    open_info_request: Option<OpenQuestionView>,
+    is_waiting_for_cr: bool,
+    pending_cr_info: Option<PendingChangeView>,
+}
+
+impl From<&ApprovalItem> for ApprovalItemView {
+    fn from(item: &ApprovalItem) -> Self {
+        let ticket = &item.opened.ticket;
+        let step = ticket.step(&item.task.ticket_step_id);
+        let question = ticket.open_question(&item.task.ticket_step_id);
+        let waits = step.is_some_and(|step| ticket.state_of(step) == StepState::WaitingForCr);
+        Self {
+            approval_task: ApprovalTaskView::of(ticket, &item.task),
+            ticket: (&*item.opened).into(),
+            step: step.map(|step| StepView::of(&item.opened, step)),
+            has_open_info_request: question.is_some(),
+            open_info_request: question.map(|info| OpenQuestionView {
+                info_request_id: info.id.to_string(),
+                requested_from: (&info.requested_from).into(),
+                requested_at: wire_time(info.requested_at),
+                subject: info.subject.clone(),
+            }),
+            is_waiting_for_cr: waits,
+            pending_cr_info: ticket.pending_change_request().filter(|_| waits).map(Into::into),
+        }
+    }
+}
+
+/// A step with its ticket.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StepItemView {
+    step: Option<StepView>,
+    ticket: TicketView,
+}
+
+impl From<&StepItem> for StepItemView {
+    fn from(item: &StepItem) -> Self {
+        let step = item.opened.ticket.step(&item.step_id);
+        Self {
+            step: step.map(|step| StepView::of(&item.opened, step)),
+            ticket: (&*item.opened).into(),
+        }
+    }
+}
+
+/// A handover with its ticket.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct HandoverItemView {
+    handover_request: HandoverView,
+    ticket: TicketView,
+    step: Option<StepView>,
+}
+
+impl From<&HandoverItem> for HandoverItemView {
+    fn from((handover, opened): &HandoverItem) -> Self {
+        let step = opened.ticket.step(&handover.ticket_step_id);
+        Self {
+            handover_request: HandoverView::of(&opened.ticket, handover),
+            ticket: (&**opened).into(),
+            step: step.map(|step| StepView::of(opened, step)),
+        }
+    }
+}
+
+/// A list without pages.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Unpaged<T> {
+    pub(crate) items: Vec<T>,
+}
+
+/// An agent's task.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AgentTaskView {
+    step: StepView,
+    ticket: TicketView,
+    pending_handover: Option<HandoverView>,
+    assigned_by: Option<UserSnapshot>,
+    has_open_info_request: bool,
+    open_info_request: Option<InfoRequestView>,
+    is_waiting_for_cr: bool,
+    pending_cr_info: Option<PendingChangeView>,
+}
+
+impl AgentTaskView {
+    pub(crate) fn of(item: &StepItem) -> Option<Self> {
+        let ticket = &item.opened.ticket;
+        let step: &Step = ticket.step(&item.step_id)?;
+        let question = ticket.open_question(&step.id);
+        let pending = ticket.pending_change_request();
+        Some(Self {
+            step: StepView::of(&item.opened, step),
+            ticket: (&*item.opened).into(),
+            pending_handover: ticket
+                .pending_handover(&step.id)
+                .map(|handover| HandoverView::of(ticket, handover)),
+            assigned_by: ticket
+                .active_assignment(&step.id)
+                .map(|assignment| (&assignment.assigned_by).into()),
+            has_open_info_request: question.is_some(),
+            open_info_request: question.map(|info| InfoRequestView::of(ticket, info)),
+            is_waiting_for_cr: pending.is_some(),
+            pending_cr_info: pending.map(Into::into),
+        })
+    }
+}
+
+/// A question in somebody's inbox.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct QuestionView {
+    info_request_id: String,
+    ticket_id: String,
+    ticket_title: String,
+    ticket_step_id: String,
+    step_name: String,
+    step_type: String,
+    workflow_name: String,
+    subject: Option<String>,
+    question_text: String,
+    requested_by: UserSnapshot,
+    requested_from: UserSnapshot,
+    requested_at: String,
+    #[schema(value_type = String)]
+    status: InfoRequestStatus,
+    request_attachment_ids: Vec<String>,
+}
+
+impl From<&Question> for QuestionView {
+    fn from(question: &Question) -> Self {
+        let (ticket, info) = (&question.opened.ticket, &question.info);
+        let step = ticket.step(&info.ticket_step_id);
+        Self {
+            info_request_id: info.id.to_string(),
+            ticket_id: ticket.id.to_string(),
+            ticket_title: ticket.title.clone(),
+            ticket_step_id: info.ticket_step_id.to_string(),
+            step_name: step.map(|step| step.name.clone()).unwrap_or_default(),
+            step_type: step.map(|step| word(&step.kind)).unwrap_or_default(),
+            workflow_name: ticket.workflow.name.clone(),
+            subject: info.subject.clone(),
+            question_text: info.question_text.clone(),
+            requested_by: (&info.requested_by).into(),
+            requested_from: (&info.requested_from).into(),
+            requested_at: wire_time(info.requested_at),
+            status: info.status,
+            request_attachment_ids: info
+                .request_attachment_ids
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+        }
+    }
+}
+
+/// A decision taken.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DecisionView {
+    ticket: TicketView,
+    approval_decision: String,
+    decided_at: String,
+    step_name: String,
+    approval_task_id: Option<String>,
+    ticket_step_id: String,
+    comment: Option<String>,
+}
+
+impl From<&DecisionItem> for DecisionView {
+    fn from(item: &DecisionItem) -> Self {
+        let text = |key: &str| {
+            item.row
+                .body
+                .row
+                .get(key)
+                .and_then(serde_json::Value::as_str)
+                .map(str::to_owned)
+        };
+        Self {
+            ticket: (&*item.opened).into(),
+            approval_decision: text("decision").unwrap_or_default(),
+            decided_at: wire_time(item.row.body.at),
+            step_name: text("step_name").unwrap_or_default(),
+            approval_task_id: text("approval_task_id"),
+            ticket_step_id: text("ticket_step_id").unwrap_or_default(),
+            comment: text("comment"),
+        }
+    }
+}
+
+/// Counts of the manager's dashboard.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Workload {
+    /// Tickets by status, all ten of them.
+    status_counts: BTreeMap<String, u64>,
+    unassigned_tasks: usize,
+    total_tickets: u64,
+}
+
+/// An agent's load.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AgentLoadView {
+    email: String,
+    display_name: String,
+    aad_id: Option<String>,
+    active_tasks: u64,
+    on_hold_tasks: u64,
+    total_tasks: u64,
+}
+
+/// The manager's dashboard.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ManagerDashboardView {
+    workload: Workload,
+    agent_workload: Vec<AgentLoadView>,
+    recent_tickets: Vec<TicketView>,
+    overdue_steps: Vec<StepView>,
+    on_hold_steps: Vec<StepView>,
+}
+
+impl From<&ManagerDashboard> for ManagerDashboardView {
+    fn from(dashboard: &ManagerDashboard) -> Self {
+        let steps = |items: &[StepItem]| {
+            let views = items.iter().filter_map(|item| {
+                let step = item.opened.ticket.step(&item.step_id)?;
+                Some(StepView::of(&item.opened, step))
+            });
+            views.collect()
+        };
+        let counts = dashboard.status_counts.iter();
+        Self {
+            workload: Workload {
+                status_counts: counts
+                    .clone()
+                    .map(|(status, count)| (word::<TicketStatus>(status), *count))
+                    .collect(),
+                unassigned_tasks: dashboard.unassigned_tasks,
+                total_tickets: counts.map(|(_, count)| count).sum(),
+            },
+            agent_workload: dashboard
+                .agent_workload
+                .iter()
+                .map(|load| AgentLoadView {
+                    email: load.agent.email.to_string(),
+                    display_name: load.agent.display_name.clone(),
+                    aad_id: load.agent.aad_id.clone(),
+                    active_tasks: load.active,
+                    on_hold_tasks: load.on_hold,
+                    total_tasks: load.active + load.on_hold,
+                })
+                .collect(),
+            recent_tickets: dashboard.recent.iter().map(Into::into).collect(),
+            overdue_steps: steps(&dashboard.overdue),
+            on_hold_steps: steps(&dashboard.on_hold),
+        }
+    }
+}
+
+/// Counts of the agent's dashboard.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AgentSummary {
+    total_tasks: usize,
+    active_tasks: usize,
+    on_hold_tasks: usize,
+    waiting_for_info_tasks: usize,
+    info_requests: usize,
+    pending_handovers: usize,
+    overdue_tasks: usize,
+}
+
+/// The agent's dashboard.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AgentDashboardView {
+    summary: AgentSummary,
+    overdue_tasks: Vec<StepItemView>,
+    recent_completed: Vec<StepItemView>,
+    pending_handovers: Vec<HandoverItemView>,
+}
+
+impl From<&AgentDashboard> for AgentDashboardView {
+    fn from(dashboard: &AgentDashboard) -> Self {
+        Self {
+            summary: AgentSummary {
+                total_tasks: dashboard.total,
+                active_tasks: dashboard.active,
+                on_hold_tasks: dashboard.on_hold,
+                waiting_for_info_tasks: dashboard.waiting_for_info,
+                info_requests: dashboard.questions,
+                pending_handovers: dashboard.pending_handovers.len(),
+                overdue_tasks: dashboard.overdue_count,
+            },
+            overdue_tasks: dashboard.overdue.iter().map(Into::into).collect(),
+            recent_completed: dashboard.recent_completed.iter().map(Into::into).collect(),
+            pending_handovers: dashboard.pending_handovers.iter().map(Into::into).collect(),
+        }
+    }
+}
+
+/// Somebody who has worked on a ticket.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PreviousAgentView {
+    email: String,
+    aad_id: Option<String>,
+    display_name: String,
+    step_name: String,
+    step_type: String,
+    /// `Agent` or `Approver`.
+    role: &'static str,
+    /// When the work ended; empty when unknown.
+    completed_at: String,
+}
+
+impl From<&PreviousAgent> for PreviousAgentView {
+    fn from(agent: &PreviousAgent) -> Self {
+        Self {
+            email: agent.person.email.to_string(),
+            aad_id: agent.person.aad_id.clone(),
+            display_name: agent.person.display_name.clone(),
+            step_name: agent.step_name.clone(),
+            step_type: word(&agent.step_type),
+            role: if agent.step_type == StepType::Approval {
+                "Approver"
+            } else {
+                "Agent"
+            },
+            completed_at: wire_time_option(agent.at).unwrap_or_default(),
+        }
+    }
+}

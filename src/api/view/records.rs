@@ -1,0 +1,178 @@
+//! What belongs to a ticket, on the wire (contract http-tickets 2.8).
+
+use super::person::UserSnapshot;
+use super::wire_time::{wire_time, wire_time_option};
+use crate::domain::audit::{AuditEvent, AuditEventType};
+use crate::domain::tail::StableKey;
+use crate::domain::ticket::{
+    ApprovalDecision, ApprovalTask, Handover, HandoverStatus, InfoRequest, InfoRequestStatus, TargetRole,
+    Ticket,
+};
+use crate::repositories::audit_repo::AuditRow;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// An approver's vote.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ApprovalTaskView {
+    approval_task_id: String,
+    ticket_id: String,
+    ticket_step_id: String,
+    approver: UserSnapshot,
+    #[schema(value_type = String)]
+    decision: ApprovalDecision,
+    comment: Option<String>,
+    decided_at: Option<String>,
+    created_at: String,
+    updated_at: Option<String>,
+    version: i64,
+}
+
+impl ApprovalTaskView {
+    /// A vote on a ticket's step.
+    pub fn of(ticket: &Ticket, task: &ApprovalTask) -> Self {
+        Self {
+            approval_task_id: task.id.to_string(),
+            ticket_id: ticket.id.to_string(),
+            ticket_step_id: task.ticket_step_id.to_string(),
+            approver: (&task.approver).into(),
+            decision: task.decision,
+            comment: task.comment.clone(),
+            decided_at: wire_time_option(task.decided_at),
+            created_at: wire_time(task.created_at),
+            updated_at: wire_time_option(task.updated_at),
+            version: 1,
+        }
+    }
+}
+
+/// A question.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct InfoRequestView {
+    info_request_id: String,
+    ticket_id: String,
+    ticket_step_id: String,
+    requested_by: UserSnapshot,
+    requested_from: UserSnapshot,
+    #[schema(value_type = String)]
+    requested_from_step_type: TargetRole,
+    subject: Option<String>,
+    question_text: String,
+    request_attachment_ids: Vec<String>,
+    #[schema(value_type = String)]
+    status: InfoRequestStatus,
+    response_text: Option<String>,
+    response_attachment_ids: Vec<String>,
+    responded_by: Option<UserSnapshot>,
+    requested_at: String,
+    responded_at: Option<String>,
+}
+
+impl InfoRequestView {
+    /// A question on a ticket. A withdrawn one shows a closing text, by which clients see that it needs no answer.
+    pub fn of(ticket: &Ticket, info: &InfoRequest) -> Self {
+        let withdrawn = info.status == InfoRequestStatus::Cancelled;
+        let closing = withdrawn.then(|| "Withdrawn: an answer is no longer needed.".to_owned());
+        Self {
+            info_request_id: info.id.to_string(),
+            ticket_id: ticket.id.to_string(),
+            ticket_step_id: info.ticket_step_id.to_string(),
+            requested_by: (&info.requested_by).into(),
+            requested_from: (&info.requested_from).into(),
+            requested_from_step_type: info.target_role,
+            subject: info.subject.clone(),
+            question_text: info.question_text.clone(),
+            request_attachment_ids: info
+                .request_attachment_ids
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            status: info.status,
+            response_text: info.response_text.clone().or(closing),
+            response_attachment_ids: info
+                .response_attachment_ids
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            responded_by: info.responded_by.as_ref().map(Into::into),
+            requested_at: wire_time(info.requested_at),
+            responded_at: wire_time_option(info.responded_at),
+        }
+    }
+}
+
+/// A handover request.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct HandoverView {
+    handover_request_id: String,
+    ticket_id: String,
+    ticket_step_id: String,
+    requested_by: UserSnapshot,
+    requested_to: Option<UserSnapshot>,
+    reason: String,
+    #[schema(value_type = String)]
+    status: HandoverStatus,
+    decided_by: Option<UserSnapshot>,
+    decision_comment: Option<String>,
+    new_assignee: Option<UserSnapshot>,
+    requested_at: String,
+    decided_at: Option<String>,
+}
+
+impl HandoverView {
+    /// A handover request on a ticket.
+    pub fn of(ticket: &Ticket, handover: &Handover) -> Self {
+        Self {
+            handover_request_id: handover.id.to_string(),
+            ticket_id: ticket.id.to_string(),
+            ticket_step_id: handover.ticket_step_id.to_string(),
+            requested_by: (&handover.requested_by).into(),
+            requested_to: handover.requested_to.as_ref().map(Into::into),
+            reason: handover.reason.clone(),
+            status: handover.status,
+            decided_by: handover.decided_by.as_ref().map(Into::into),
+            decision_comment: handover.decision_comment.clone(),
+            new_assignee: handover.new_assignee.as_ref().map(Into::into),
+            requested_at: wire_time(handover.requested_at),
+            decided_at: wire_time_option(handover.decided_at),
+        }
+    }
+}
+
+/// An audit event.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct AuditEventView {
+    audit_event_id: String,
+    ticket_id: String,
+    ticket_step_id: Option<String>,
+    #[schema(value_type = String)]
+    event_type: AuditEventType,
+    actor: UserSnapshot,
+    #[schema(value_type = Object)]
+    details: Value,
+    timestamp: String,
+    correlation_id: Option<String>,
+}
+
+impl From<&AuditRow> for AuditEventView {
+    fn from(row: &AuditRow) -> Self {
+        Self::of(&row.key, &row.body, &row.correlation_id)
+    }
+}
+
+impl AuditEventView {
+    /// An event with its place.
+    pub fn of(key: &StableKey, event: &AuditEvent, correlation_id: &str) -> Self {
+        Self {
+            audit_event_id: key.audit_event_id().to_string(),
+            ticket_id: key.ticket_id.to_string(),
+            ticket_step_id: event.ticket_step_id.as_ref().map(ToString::to_string),
+            event_type: event.event_type,
+            actor: (&event.actor).into(),
+            details: event.details.to_value(),
+            timestamp: wire_time(event.at),
+            correlation_id: Some(correlation_id.to_owned()),
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Tickets on the wire (contract http-tickets 2.6); every field is rendered, null when unset.
+
+use super::person::UserSnapshot;
+use super::wire_time::{wire_time, wire_time_option};
+use crate::domain::ticket::{Branch, ForkActivation, FormVersion, NoteKind, TicketStatus};
+use crate::repositories::note_repo::NoteRow;
+use crate::services::tickets::OpenedTicket;
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+/// A ticket.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct TicketView {
+    ticket_id: String,
+    workflow_id: String,
+    workflow_version_id: String,
+    workflow_version: i32,
+    workflow_name: String,
+    title: String,
+    description: Option<String>,
+    #[schema(value_type = String, example = "IN_PROGRESS")]
+    status: TicketStatus,
+    current_step_id: Option<String>,
+    workflow_start_step_id: String,
+    requester: UserSnapshot,
+    manager_snapshot: Option<UserSnapshot>,
+    #[schema(value_type = Object)]
+    form_values: Value,
+    attachment_ids: Vec<String>,
+    created_at: String,
+    updated_at: String,
+    completed_at: Option<String>,
+    due_at: Option<String>,
+    version: i64,
+    active_branches: Vec<BranchView>,
+    current_step_ids: Vec<String>,
+    join_proceeded: bool,
+    pending_end_step_id: Option<String>,
+    requester_notes: Vec<RequesterNoteView>,
+    form_version: i32,
+    #[schema(value_type = Option<Vec<Object>>)]
+    form_versions: Option<Vec<Value>>,
+    pending_change_request_id: Option<String>,
+}
+
+/// A branch of a fork.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct BranchView {
+    branch_id: String,
+    branch_name: String,
+    parent_fork_step_id: String,
+    #[schema(value_type = String)]
+    state: crate::domain::ticket::BranchState,
+    current_step_id: Option<String>,
+    started_at: String,
+    completed_at: Option<String>,
+    outcome: Option<String>,
+}
+
+/// A message of the requester.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct RequesterNoteView {
+    note_id: String,
+    content: String,
+    actor: UserSnapshot,
+    created_at: String,
+    attachment_ids: Vec<String>,
+}
+
+impl From<&OpenedTicket> for TicketView {
+    fn from(opened: &OpenedTicket) -> Self {
+        let ticket = &opened.ticket;
+        let live = ticket.forks.iter().flat_map(|fork| &fork.branches);
+        Self {
+            ticket_id: ticket.id.to_string(),
+            workflow_id: ticket.workflow.workflow_id.to_string(),
+            workflow_version_id: ticket.workflow.version_id.to_string(),
+            workflow_version: ticket.workflow.version_number,
+            workflow_name: ticket.workflow.name.clone(),
+            title: ticket.title.clone(),
+            description: ticket.description.clone(),
+            status: ticket.status,
+            current_step_id: ticket.current_step_id.as_ref().map(ToString::to_string),
+            workflow_start_step_id: ticket.workflow.start_step_id.to_string(),
+            requester: (&ticket.requester).into(),
+            manager_snapshot: ticket.manager.as_ref().map(Into::into),
+            form_values: ticket.form_values.to_value(),
+            attachment_ids: ticket.attachment_ids.iter().map(ToString::to_string).collect(),
+            created_at: wire_time(ticket.created_at),
+            updated_at: wire_time(ticket.updated_at),
+            completed_at: wire_time_option(ticket.completed_at),
+            due_at: ticket_due(opened),
+            version: ticket.version,
+            active_branches: ticket.forks.iter().flat_map(branches).collect(),
+            current_step_ids: live
+                .filter_map(|branch| branch.current_step_id.as_ref())
+                .map(ToString::to_string)
+                .collect(),
+            join_proceeded: ticket
+                .forks
+                .iter()
+                .any(|fork| fork.progress == crate::domain::ticket::JoinProgress::Passed),
+            pending_end_step_id: ticket.pending_end.as_ref().map(ToString::to_string),
+            requester_notes: opened.notes.iter().filter_map(requester_note).collect(),
+            form_version: ticket.form_version,
+            form_versions: (!opened.form_versions.is_empty())
+                .then(|| opened.form_versions.iter().map(form_version).collect()),
+            pending_change_request_id: ticket
+                .pending_change_request()
+                .map(|request| request.id.to_string()),
+        }
+    }
+}
+
+/// The earliest due time of a live step.
+fn ticket_due(opened: &OpenedTicket) -> Option<String> {
+    let live = opened.ticket.steps.iter().filter(|step| step.is_live());
+    wire_time_option(live.filter_map(|step| step.due_at).min())
+}
+
+fn branches(fork: &ForkActivation) -> Vec<BranchView> {
+    let view = |branch: &Branch| BranchView {
+        branch_id: branch.key.to_string(),
+        branch_name: branch.name.clone(),
+        parent_fork_step_id: fork.fork_key.to_string(),
+        state: branch.state,
+        current_step_id: branch.current_step_id.as_ref().map(ToString::to_string),
+        started_at: wire_time(branch.started_at),
+        completed_at: wire_time_option(branch.completed_at),
+        outcome: branch.state.is_ended().then(|| word(&branch.state)),
+    };
+    fork.branches.iter().map(view).collect()
+}
+
+/// The word by which a state is written.
+pub(crate) fn word<T: Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::String(text)) => text,
+        Ok(other) => other.to_string(),
+        Err(_) => String::new(),
+    }
+}
+
+fn requester_note(row: &NoteRow) -> Option<RequesterNoteView> {
+    let NoteKind::Requester(id) = &row.body.kind else {
+        return None;
+    };
+    Some(RequesterNoteView {
+        note_id: id.to_string(),
+        content: row.body.content.clone(),
+        actor: (&row.body.author).into(),
+        created_at: wire_time(row.body.at),
+        attachment_ids: row.body.attachment_ids.iter().map(ToString::to_string).collect(),
+    })
+}
+
+/// A version of the form data (contract engine-actions 7.2).
+pub(crate) fn form_version(version: &FormVersion) -> Value {
+    let mut view = json!({
+        "version": version.version,
+        "form_values": version.data.form_values.to_value(),
+        "attachment_ids": version.data.attachment_ids,
+        "created_at": wire_time(version.created_at),
+        "created_by": UserSnapshot::from(&version.created_by),
+        "source": version.source,
+    });
+    if let (Some(id), Some(map)) = (&version.change_request_id, view.as_object_mut()) {
+        map.insert("change_request_id".to_owned(), json!(id));
+        map.insert(
+            "approved_by".to_owned(),
+            json!(version.approved_by.as_ref().map(UserSnapshot::from)),
+        );
+        let changes: Vec<_> = version
+            .field_changes
+            .iter()
+            .map(super::change_request::FieldChangeView::from)
+            .collect();
+        map.insert("field_changes".to_owned(), json!(changes));
+        map.insert("attachment_changes".to_owned(), json!(version.attachment_changes));
+    }
+    view
+}
