@@ -304,9 +304,12 @@ impl Insertion for NewTicket<'_> {
     }
 }
 
-fn read_tail(document: Document) -> Option<StoredTail> {
+fn read_tail(mut document: Document) -> Option<StoredTail> {
     let ticket_id = TicketId::from_stored(document.get_str("_id").ok()?);
-    let elements = document.get_array("tail").cloned().unwrap_or_default();
+    let elements = match document.remove("tail") {
+        Some(Bson::Array(elements)) => elements,
+        Some(_) | None => Vec::new(),
+    };
     let mut tail = StoredTail {
         ticket_id,
         entries: Vec::with_capacity(elements.len()),

@@ -1,6 +1,6 @@
 //! Facts: everything from outside that a decision depends on, fetched outside of the ticket's turn and with time-outs.
 
-use crate::clients::development_directory::DevelopmentDirectory;
+use crate::clients::development_directory::{DevelopmentDirectory, DevelopmentPerson};
 use crate::config::{AuthMode, Settings};
 use crate::domain::error::ServiceError;
 use crate::domain::id::{AttachmentId, TicketId};
@@ -185,12 +185,12 @@ impl FactSource {
 
     fn manager_of(&self, email: &Email) -> Option<Person> {
         let people = self.0.people.as_ref()?;
-        people.manager_of(email).map(|manager| manager.to_person())
+        people.manager_of(email).map(DevelopmentPerson::to_person)
     }
 
     async fn person(&self, email: Email) -> Result<PersonFact, ServiceError> {
         let found = self.0.people.as_ref().and_then(|people| people.by_email(&email));
-        let person = found.map(|person| person.to_person());
+        let person = found.map(DevelopmentPerson::to_person);
         let row = self.0.user_access.by_email(&email).await?;
         let revoked = row.is_some_and(|row| !row.is_active);
         Ok(PersonFact {

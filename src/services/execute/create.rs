@@ -39,19 +39,18 @@ impl Execute {
     /// As [`Execute::run`].
     pub async fn create(&self, request: CreateRequest) -> Result<Executed, ServiceError> {
         let person = &request.actor.person;
-        let key = match &request.idempotency {
-            Some(sent) => CreateKey {
+        let key = if let Some(sent) = &request.idempotency {
+            CreateKey {
                 key: CommandKey::of(Some(sent), person),
                 honoured_millis: KEY_MINUTES * 60_000,
-            },
-            None => {
-                let minute = self.facts.now().millis().div_euclid(REPEAT_MILLIS);
-                let before = natural_key(&request, minute - 1);
-                if let Some(first) = self.first_under(&before).await? {
-                    return Ok(first);
-                }
-                natural_key(&request, minute)
             }
+        } else {
+            let minute = self.facts.now().millis().div_euclid(REPEAT_MILLIS);
+            let before = natural_key(&request, minute - 1);
+            if let Some(first) = self.first_under(&before).await? {
+                return Ok(first);
+            }
+            natural_key(&request, minute)
         };
         for salt in 0..SALTS {
             let id = ticket_id(&key.key.key, salt);

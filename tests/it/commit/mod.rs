@@ -1,11 +1,15 @@
 //! The commit path: one document, one write, a mailbox per ticket, and a relay behind it (design 3).
 
+mod attachments;
+mod bounds;
 mod commands;
 mod crash;
 mod creation;
+mod database_killed;
 mod lost_answers;
 mod oracle;
 mod process;
 mod relay;
 mod stage;
+mod timers;
 mod two_processes;

@@ -32,7 +32,7 @@ pub(crate) async fn publish(database: &Database) -> VersionRef {
         "steps": [
             {"step_id": "ask", "step_name": "Ask", "step_type": "FORM_STEP", "fields": [field]},
             {"step_id": "manager", "step_name": "Manager", "step_type": "APPROVAL_STEP", "approver_resolution": "REQUESTER_MANAGER",
-             "sla": {"due_minutes": 60, "reminders": [{"minutes_before": 30}], "escalations": [{"minutes_after": 10}]}},
+             "sla": {"due_minutes": 60, "reminders": [{"minutes_before_due": 30}], "escalations": [{"minutes_after_due": 10}]}},
             {"step_id": "deliver", "step_name": "Deliver", "step_type": "TASK_STEP", "execution_notes_required": false},
             {"step_id": "done", "step_name": "Done", "step_type": "NOTIFY_STEP", "is_terminal": true,
              "notification_template": "TICKET_COMPLETED", "recipients": ["requester"]},
