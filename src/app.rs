@@ -100,7 +100,7 @@ impl App {
             access: AccessService::new(&database, clock.clone(), settings.bootstrap.clone()),
             idempotency: Idempotency::new(&database, clock.clone()),
             rate_limit: RateLimit::new(settings.server.requests_per_second_per_person),
-            admin: Administration::new(&database, &clock, &notifications, &system_config),
+            admin: Administration::new(&database, &clock, &notifications, &system_config, &tasks),
             system_config,
             notifications,
             workflows: WorkflowService::new(&database, clock.clone(), definitions.clone()),

@@ -105,4 +105,33 @@ pub struct WorkIndex {
     /// When the next timer is due; absent when none runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_timer_at: Option<Timestamp>,
+    /// What administrators' figures count.
+    #[serde(default)]
+    pub figures: TicketFigures,
+}
+
+/// A ticket in numbers; plain numbers, so that one index covers the figures over all tickets.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each field is named like what it counts")]
+pub struct TicketFigures {
+    /// When the first of its open steps is due; absent when none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Timestamp>,
+    pub approvals_pending: i32,
+    pub approvals_approved: i32,
+    pub approvals_rejected: i32,
+    pub handovers: i32,
+    pub handovers_pending: i32,
+    pub handovers_approved: i32,
+    pub handovers_rejected: i32,
+    pub assignments: i32,
+    pub assignments_active: i32,
+    pub questions_open: i32,
+    pub questions_answered: i32,
+    pub tasks: i32,
+    pub tasks_open: i32,
+    pub tasks_done: i32,
+    pub forms: i32,
+    pub forms_open: i32,
+    pub forms_done: i32,
 }

@@ -26,6 +26,7 @@ pub(crate) mod steps;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod ticket_figures;
 pub(crate) mod timers;
 pub mod transition_resolver;
 pub(crate) mod turn;

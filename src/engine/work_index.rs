@@ -34,6 +34,7 @@ pub fn derive(ticket: &Ticket, _definitions: &Definitions) -> WorkIndex {
         created_at: ticket.created_at,
         updated_at: ticket.updated_at,
         next_timer_at: ticket.next_timer_at(),
+        figures: super::ticket_figures::derive(ticket),
     }
 }
 

@@ -2,9 +2,11 @@
 
 pub mod admin_audit_repo;
 pub mod admin_audit_search;
+pub mod admin_figures;
 pub mod admin_user_repo;
 pub mod attachment_claims;
 pub mod audit_repo;
+pub mod audit_search;
 pub mod bootstrap_repo;
 pub mod embedded;
 pub mod form_version_repo;
@@ -26,6 +28,7 @@ pub mod system_config_repo;
 pub mod template_override_repo;
 pub mod ticket_command_repo;
 pub mod ticket_list_repo;
+pub mod ticket_figures;
 pub mod ticket_repo;
 pub mod ticket_write;
 pub mod transaction;

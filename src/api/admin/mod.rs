@@ -3,12 +3,14 @@
 
 mod access;
 mod admins;
+mod agent_metrics;
 mod audit_log;
 mod bootstrap;
 mod config;
 mod email_templates;
 mod health;
 mod notifications;
+mod ticket_audit;
 mod user_access;
 
 use super::extract::{Caller, ClientAddress};
@@ -32,6 +34,8 @@ pub fn router() -> OpenApiRouter<App> {
         .merge(email_templates::router())
         .merge(config::router())
         .merge(health::router())
+        .merge(agent_metrics::router())
+        .merge(ticket_audit::router())
 }
 
 /// That it was done.

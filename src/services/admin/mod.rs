@@ -2,16 +2,20 @@
 //!
 //! Every function asks for the right itself, so no route can forget it.
 
+pub mod agent_metrics;
 pub mod config;
 pub mod guard;
 pub mod outbox;
 pub mod outbox_figures;
 pub mod templates;
+pub mod ticket_audit;
 
+use crate::app::Tasks;
 use crate::domain::person::Actor;
 use crate::domain::time::Clock;
 use crate::repositories::admin_audit_repo::AdminAuditRepo;
 use crate::services::notifications::Notifications;
+use crate::services::statistics::Statistics;
 use crate::services::system_config::SystemConfigReader;
 use mongodb::Database;
 use std::net::IpAddr;
@@ -40,6 +44,10 @@ pub struct Administration {
     pub templates: templates::TemplateAdmin,
     /// The system configuration.
     pub config: config::ConfigAdmin,
+    /// The command centre's figures.
+    pub agent_metrics: agent_metrics::AgentMetrics,
+    /// What happened to tickets.
+    pub ticket_audit: ticket_audit::TicketAudit,
 }
 
 impl Administration {
@@ -49,6 +57,7 @@ impl Administration {
         clock: &Clock,
         notifications: &Notifications,
         config: &SystemConfigReader,
+        tasks: &Tasks,
     ) -> Self {
         let audit = AdminAuditRepo::new(database);
         let composer = notifications.composer.clone();
@@ -60,6 +69,12 @@ impl Administration {
                 clock.clone(),
             ),
             templates: templates::TemplateAdmin::new(composer, audit.clone(), clock.clone()),
+            agent_metrics: agent_metrics::AgentMetrics::new(
+                database,
+                notifications,
+                Statistics::new(database, clock, tasks),
+            ),
+            ticket_audit: ticket_audit::TicketAudit::new(database),
             config: config::ConfigAdmin::new(config.clone(), audit, clock.clone()),
         }
     }

@@ -5,6 +5,7 @@ mod bell;
 mod delivery;
 mod faults;
 mod killed;
+mod metrics;
 mod templates;
 
 use crate::support::{SmtpServer, TestApp};

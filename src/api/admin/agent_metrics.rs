@@ -1,0 +1,176 @@
+//! `/admin/agent-metrics` (contract http-admin-notifications 10).
+
+use crate::api::envelope::ApiResult;
+use crate::api::extract::Caller;
+use crate::api::view::wire_time::wire_time;
+use crate::app::App;
+use crate::domain::error::ServiceError;
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(super) fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(get_agent_metrics))
+}
+
+/// The service in figures.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = AgentMetrics)]
+struct AgentMetricsView {
+    notifications: MetricsNotifications,
+    tickets: MetricsTickets,
+    sla: MetricsSla,
+    stuck_tickets: MetricsStuckTickets,
+    approvals: MetricsDecisions,
+    handover_requests: MetricsDecisions,
+    bootstrap_tokens: MetricsBootstrapTokens,
+    assignments: MetricsAssignments,
+    task_steps: MetricsSteps,
+    form_steps: MetricsSteps,
+    attachments: MetricsAttachments,
+    users: MetricsUsers,
+    audit: MetricsAudit,
+    ai_conversations: MetricsConversations,
+    info_requests: MetricsQuestions,
+    workflows: MetricsWorkflows,
+    /// When the figures were taken.
+    #[serde(default)]
+    generated_at: String,
+}
+
+/// The service in figures: a few seconds old, more when they are many.
+#[utoipa::path(get, path = "/agent-metrics", tag = "admin", operation_id = "get_agent_metrics",
+    responses((status = 200, body = AgentMetricsView)))]
+async fn get_agent_metrics(State(app): State<App>, caller: Caller) -> ApiResult<Json<AgentMetricsView>> {
+    let figures = app.admin.agent_metrics.show(&caller).await?;
+    let mut view: AgentMetricsView = serde_json::from_value(figures.values.to_value())
+        .map_err(|error| ServiceError::Defect(error.into()))?;
+    view.generated_at = wire_time(figures.generated_at);
+    Ok(Json(view))
+}
+
+/// Mails.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct MetricsNotifications {
+    pending: i64,
+    sent: i64,
+    failed: i64,
+    retry_queue: i64,
+    recent_failures: i64,
+    last_success_minutes_ago: Option<i64>,
+    email_healthy: bool,
+}
+
+/// Tickets by status; active ones have not ended.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct MetricsTickets {
+    total: i64,
+    active: i64,
+    completed: i64,
+    in_progress: i64,
+    waiting_for_requester: i64,
+    cancelled: i64,
+}
+
+/// Due dates of active tickets; the rate is in per cent.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct MetricsSla {
+    overdue: i64,
+    approaching: i64,
+    on_track: i64,
+    compliance_rate: f64,
+}
+
+/// Active tickets that nobody has changed for days.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct MetricsStuckTickets {
+    idle_3_to_7_days: i64,
+    idle_7_to_14_days: i64,
+    idle_over_14_days: i64,
+    total: i64,
+}
+
+/// What was decided, and what waits for a decision.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct MetricsDecisions {
+    pending: i64,
+    approved: i64,
+    rejected: i64,
+    total: i64,
+}
+
+/// Tokens of the first set-up.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct MetricsBootstrapTokens {
+    total: i64,
+    active: i64,
+    expired: i64,
+}
+
+/// Assignments of agents.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct MetricsAssignments {
+    total: i64,
+    active: i64,
+}
+
+/// Steps of one type; pending ones have not ended.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct MetricsSteps {
+    total: i64,
+    pending: i64,
+    completed: i64,
+}
+
+/// Uploaded files.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct MetricsAttachments {
+    total: i64,
+    today_uploads: i64,
+}
+
+/// Active people by what they may do.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct MetricsUsers {
+    total_access: i64,
+    designers: i64,
+    managers: i64,
+    agents: i64,
+    admins: i64,
+}
+
+/// Events of tickets.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct MetricsAudit {
+    today_events: i64,
+    total_events: i64,
+}
+
+/// Sessions with the assistant.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct MetricsConversations {
+    total_sessions: i64,
+    today_sessions: i64,
+    total_messages: i64,
+}
+
+/// Questions asked on tickets.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct MetricsQuestions {
+    pending: i64,
+    responded: i64,
+    total: i64,
+}
+
+/// Workflows and their published versions.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct MetricsWorkflows {
+    total: i64,
+    published: i64,
+    draft: i64,
+    versions: i64,
+    total_steps: i64,
+}

@@ -1,0 +1,123 @@
+//! `/admin/ticket-audit` (contract http-admin-notifications 9).
+
+use crate::api::envelope::ApiResult;
+use crate::api::extract::{ApiQuery, Caller};
+use crate::api::view::page::SkipPage;
+use crate::api::view::person::UserSnapshot;
+use crate::api::view::wire_time::{RequestInstant, wire_time};
+use crate::app::App;
+use crate::domain::audit::AuditEventType;
+use crate::repositories::audit_repo::AuditRow;
+use crate::services::admin::ticket_audit::TicketAuditQuery;
+use axum::Json;
+use axum::extract::State;
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(super) fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(search_ticket_audit))
+}
+
+/// Which events are wanted; a ticket, a correlation id or a range of at most 31 days is needed.
+#[derive(Debug, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[garde(allow_unvalidated)]
+struct Search {
+    /// The ticket.
+    #[garde(length(chars, max = 100))]
+    ticket_id: Option<String>,
+    /// The step.
+    #[garde(length(chars, max = 100))]
+    ticket_step_id: Option<String>,
+    /// Any of these events.
+    #[serde(default)]
+    #[param(value_type = Vec<String>)]
+    event_type: Vec<AuditEventType>,
+    /// Text within the actor's address.
+    #[garde(length(chars, max = 200))]
+    actor_email: Option<String>,
+    /// The request.
+    #[garde(length(chars, max = 128))]
+    correlation_id: Option<String>,
+    /// Not older than this.
+    #[param(value_type = Option<String>)]
+    from_date: Option<RequestInstant>,
+    /// Not newer than this; a date means its end.
+    #[param(value_type = Option<String>)]
+    to_date: Option<RequestInstant>,
+    /// How many to leave out.
+    #[garde(range(max = 1_000_000))]
+    #[serde(default)]
+    #[param(value_type = Option<u32>, default = 0)]
+    skip: u32,
+    /// 1 to 100.
+    #[garde(range(min = 1, max = 100))]
+    #[serde(default = "fifty")]
+    #[param(value_type = Option<u32>, default = 50)]
+    limit: u32,
+}
+
+const fn fifty() -> u32 {
+    50
+}
+
+/// Something that happened to a ticket.
+#[derive(Debug, Serialize, ToSchema)]
+struct TicketAuditView {
+    audit_event_id: String,
+    ticket_id: String,
+    ticket_step_id: Option<String>,
+    #[schema(value_type = String, example = "APPROVE")]
+    event_type: AuditEventType,
+    actor: UserSnapshot,
+    #[schema(value_type = Object)]
+    details: Map<String, Value>,
+    timestamp: String,
+    correlation_id: String,
+}
+
+impl From<AuditRow> for TicketAuditView {
+    fn from(row: AuditRow) -> Self {
+        Self {
+            audit_event_id: row.key.audit_event_id().to_string(),
+            ticket_id: row.ticket_id.to_string(),
+            ticket_step_id: row.body.ticket_step_id.map(|id| id.to_string()),
+            event_type: row.body.event_type,
+            actor: (&row.body.actor).into(),
+            details: row.body.details.0,
+            timestamp: wire_time(row.body.at),
+            correlation_id: row.correlation_id,
+        }
+    }
+}
+
+/// What happened to tickets, newest first; counting stops at 10 000.
+#[utoipa::path(get, path = "/ticket-audit", tag = "admin", operation_id = "search_ticket_audit", params(Search),
+    responses((status = 200, body = SkipPage<TicketAuditView>)))]
+async fn search_ticket_audit(
+    State(app): State<App>,
+    caller: Caller,
+    ApiQuery(search): ApiQuery<Search>,
+) -> ApiResult<Json<SkipPage<TicketAuditView>>> {
+    let query = TicketAuditQuery {
+        ticket_id: search.ticket_id,
+        ticket_step_id: search.ticket_step_id,
+        event_types: search.event_type,
+        actor: search.actor_email.filter(|text| !text.trim().is_empty()),
+        correlation_id: search.correlation_id,
+        from: search.from_date.map(RequestInstant::from),
+        to: search.to_date.map(RequestInstant::until),
+    };
+    let (skip, limit) = (u64::from(search.skip), i64::from(search.limit));
+    let (rows, total) = app.admin.ticket_audit.search(&caller, query, skip, limit).await?;
+    Ok(Json(SkipPage {
+        items: rows.into_iter().map(Into::into).collect(),
+        total,
+        skip,
+        limit,
+    }))
+}

@@ -1,0 +1,97 @@
+//! Searches over all audit events. Counting stops at 10 000; a text filter looks at the newest 20 000 (design 3).
+
+use super::audit_repo::{AuditRepo, AuditRow};
+use crate::domain::audit::AuditEventType;
+use crate::domain::time::Timestamp;
+use bson::{Bson, Document, doc};
+use futures::TryStreamExt;
+use mongodb::error::Result;
+
+const COUNT_LIMIT: i64 = 10_000;
+const SCAN_LIMIT: i64 = 20_000;
+
+/// Which events are wanted; absent parts admit all.
+#[derive(Debug, Clone, Default)]
+pub struct AuditFilter {
+    /// The ticket.
+    pub ticket_id: Option<String>,
+    /// The step.
+    pub ticket_step_id: Option<String>,
+    /// Any of these; all when empty.
+    pub event_types: Vec<AuditEventType>,
+    /// Literal text within the actor's address, without regard to case.
+    pub actor: Option<String>,
+    /// The request.
+    pub correlation_id: Option<String>,
+    /// Not older than this.
+    pub from: Option<Timestamp>,
+    /// Not newer than this.
+    pub to: Option<Timestamp>,
+}
+
+/// A window of the events found, newest first, and how many there are.
+pub async fn search(
+    rows: &AuditRepo,
+    filter: &AuditFilter,
+    skip: u64,
+    limit: i64,
+) -> Result<(Vec<AuditRow>, u64)> {
+    let pipeline = selection(filter);
+    let mut counting = pipeline.clone();
+    counting.extend([doc! {"$limit": COUNT_LIMIT}, doc! {"$count": "total"}]);
+    let documents = rows.rows().clone_with_type::<Document>();
+    let counted: Vec<Document> = documents.aggregate(counting).await?.try_collect().await?;
+    let total = counted
+        .first()
+        .and_then(|count| count.get_i32("total").ok())
+        .unwrap_or_default();
+    let mut paging = pipeline;
+    paging.push(doc! {"$skip": i64::try_from(skip).unwrap_or(i64::MAX)});
+    paging.push(doc! {"$limit": limit});
+    let found = documents
+        .aggregate(paging)
+        .with_type::<AuditRow>()
+        .await?
+        .try_collect()
+        .await?;
+    Ok((found, u64::try_from(total).unwrap_or_default()))
+}
+
+fn selection(filter: &AuditFilter) -> Vec<Document> {
+    let mut exact = Document::new();
+    let texts = [
+        ("ticket_id", &filter.ticket_id),
+        ("body.ticket_step_id", &filter.ticket_step_id),
+        ("correlation_id", &filter.correlation_id),
+    ];
+    for (field, text) in texts {
+        if let Some(text) = text {
+            exact.insert(field, text);
+        }
+    }
+    if !filter.event_types.is_empty() {
+        let words: Vec<Bson> = filter
+            .event_types
+            .iter()
+            .filter_map(|kind| bson::serialize_to_bson(kind).ok())
+            .collect();
+        exact.insert("body.event_type", doc! {"$in": words});
+    }
+    let mut range = Document::new();
+    if let Some(from) = filter.from {
+        range.insert("$gte", from);
+    }
+    if let Some(to) = filter.to {
+        range.insert("$lte", to);
+    }
+    if !range.is_empty() {
+        exact.insert("at", range);
+    }
+    let mut pipeline = vec![doc! {"$match": exact}, doc! {"$sort": {"at": -1, "_id": -1}}];
+    if let Some(text) = &filter.actor {
+        let literal = doc! {"$regex": regex::escape(text), "$options": "i"};
+        pipeline.push(doc! {"$limit": SCAN_LIMIT});
+        pipeline.push(doc! {"$match": {"body.actor.email": literal}});
+    }
+    pipeline
+}
