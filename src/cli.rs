@@ -1,6 +1,7 @@
 //! The command line.
 
 mod access;
+mod outbox;
 mod replay;
 
 use crate::app::App;
@@ -10,6 +11,7 @@ use crate::repositories::indexes;
 use crate::{api, lifecycle, scheduler, telemetry};
 use access::{AdminCommand, BootstrapCommand};
 use clap::{Parser, Subcommand};
+use outbox::OutboxCommand;
 use std::io::Write;
 
 /// Enterprise workflow and ticketing backend.
@@ -39,6 +41,9 @@ pub enum Command {
     /// The set-up of the first super administrator.
     #[command(subcommand)]
     Bootstrap(BootstrapCommand),
+    /// Mails that were given up.
+    #[command(subcommand)]
+    Outbox(OutboxCommand),
     /// Build every ticket again from its recorded commands and compare it with what is stored.
     Replay,
     /// Create missing indexes and end.
@@ -58,6 +63,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Token { email } => access::token(&email),
         Command::Admin(command) => access::admin(command).await,
         Command::Bootstrap(command) => access::bootstrap(command).await,
+        Command::Outbox(command) => outbox::run(command).await,
         Command::Replay => replay::replay().await,
         Command::Indexes => build_indexes().await,
         Command::CheckConfig => {

@@ -2,6 +2,7 @@
 
 use crate::config::{LogFormat, LogSettings};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use std::sync::OnceLock;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -52,9 +53,19 @@ fn log_panics() {
     }));
 }
 
+/// The recorder of this process; it can be installed once.
+static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+
 /// Installs the recorder behind `/metrics`; `None` when one is there already.
 pub fn init_metrics() -> Option<PrometheusHandle> {
-    PrometheusBuilder::new().install_recorder().ok()
+    let handle = PrometheusBuilder::new().install_recorder().ok()?;
+    let _ = RECORDER.set(handle.clone());
+    Some(handle)
+}
+
+/// All metrics in the text form of Prometheus; `None` when this process records none.
+pub fn rendered_metrics() -> Option<String> {
+    RECORDER.get().map(PrometheusHandle::render)
 }
 
 /// Drains histograms until the process ends.

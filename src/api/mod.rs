@@ -7,6 +7,7 @@ pub mod envelope;
 pub mod extract;
 pub mod health;
 pub mod layer;
+pub mod metrics;
 pub mod notifications;
 pub mod openapi;
 pub mod router;

@@ -4,7 +4,7 @@
 //! Fixed segments win over parameters by themselves, and trailing slashes are gone before a route is sought.
 
 use super::envelope::plain_error;
-use super::{admin, dev, docs, health, layer, notifications, openapi, tickets, workflows};
+use super::{admin, dev, docs, health, layer, metrics, notifications, openapi, tickets, workflows};
 use crate::app::App;
 use crate::domain::error::ErrorCode;
 use axum::Router;
@@ -47,6 +47,7 @@ pub fn service(app: App) -> Router {
         router = router.merge(docs::router(openapi::finish(document)));
     }
     let router = router
+        .merge(metrics::router())
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method)
         .with_state(app.clone());

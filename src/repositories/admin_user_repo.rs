@@ -144,6 +144,12 @@ impl AdminUserRepo {
         Ok(())
     }
 
+    /// How many people have this role.
+    pub async fn count_active(&self, role: AdminRole) -> Result<u64> {
+        let filter = doc! {"role": role_word(role), "is_active": true};
+        self.rows.count_documents(filter).await
+    }
+
     /// A window of the rows, and how many there are; highest role first, then newest.
     pub async fn list(
         &self,

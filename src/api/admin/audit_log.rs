@@ -104,7 +104,7 @@ impl Default for Search {
 
 /// An event of the log.
 #[derive(Debug, Serialize, ToSchema)]
-struct AdminAuditView {
+pub(super) struct AdminAuditView {
     /// The public id, `AAE-…`.
     audit_id: String,
     /// What was done.

@@ -7,6 +7,7 @@ mod agent_metrics;
 mod audit_log;
 mod bootstrap;
 mod config;
+mod dashboard;
 mod email_templates;
 mod health;
 mod notifications;
@@ -35,6 +36,7 @@ pub fn router() -> OpenApiRouter<App> {
         .merge(config::router())
         .merge(health::router())
         .merge(agent_metrics::router())
+        .merge(dashboard::router())
         .merge(ticket_audit::router())
 }
 

@@ -1,12 +1,12 @@
 //! The command centre's figures (contract http-admin-notifications 10).
 
-use super::guard::require_admin;
 use crate::domain::error::ServiceError;
 use crate::domain::json::JsonObject;
 use crate::domain::person::Actor;
 use crate::domain::time::Timestamp;
 use crate::repositories::statistics_repo::Figures;
 use crate::repositories::{admin_figures, ticket_figures};
+use crate::services::access::require_admin;
 use crate::services::notifications::Notifications;
 use crate::services::notifications::mail_health;
 use crate::services::statistics::{Compute, Statistics};

@@ -1,12 +1,12 @@
 //! Changing the system configuration (contract http-admin-notifications 11).
 
 use super::By;
-use super::guard::{require_admin, require_super_admin};
 use crate::domain::error::{FieldError, ServiceError};
 use crate::domain::person::Actor;
 use crate::domain::time::Clock;
 use crate::repositories::admin_audit_repo::{AdminAuditEvent, AdminAuditRepo};
 use crate::repositories::system_config_repo::{ConfigChange, SLA_STEP_TYPES};
+use crate::services::access::{require_admin, require_super_admin};
 use crate::services::system_config::{SystemConfig, SystemConfigReader};
 use serde_json::{Map, Value, json};
 use std::ops::RangeInclusive;

@@ -4,7 +4,7 @@
 
 pub mod agent_metrics;
 pub mod config;
-pub mod guard;
+pub mod dashboard;
 pub mod outbox;
 pub mod outbox_figures;
 pub mod templates;
@@ -46,6 +46,8 @@ pub struct Administration {
     pub config: config::ConfigAdmin,
     /// The command centre's figures.
     pub agent_metrics: agent_metrics::AgentMetrics,
+    /// Who administers, and what was changed last.
+    pub dashboard: dashboard::Dashboard,
     /// What happened to tickets.
     pub ticket_audit: ticket_audit::TicketAudit,
 }
@@ -74,6 +76,7 @@ impl Administration {
                 notifications,
                 Statistics::new(database, clock, tasks),
             ),
+            dashboard: dashboard::Dashboard::new(database),
             ticket_audit: ticket_audit::TicketAudit::new(database),
             config: config::ConfigAdmin::new(config.clone(), audit, clock.clone()),
         }

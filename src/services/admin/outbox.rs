@@ -1,7 +1,6 @@
 //! Mails as administrators see them, and what they may do with one (contract http-admin-notifications 14).
 
 use super::By;
-use super::guard::require_admin;
 use crate::domain::error::{ErrorCode, ServiceError};
 use crate::domain::person::Actor;
 use crate::domain::time::Clock;
@@ -9,6 +8,7 @@ use crate::repositories::admin_audit_repo::{AdminAuditEvent, AdminAuditRepo};
 use crate::repositories::outbox_repo::OutboxRepo;
 use crate::repositories::outbox_row::{OutboxRow, OutboxStatus};
 use crate::repositories::outbox_search::{OutboxFilter, OutboxOrder, OutboxPage, PageRequest};
+use crate::services::access::require_admin;
 use crate::services::notifications::compose::Composer;
 use serde_json::{Value, json};
 

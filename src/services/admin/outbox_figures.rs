@@ -1,12 +1,12 @@
 //! The outbox in figures (contract http-admin-notifications 14, dashboard and stats).
 
-use super::guard::require_admin;
 use super::outbox::OutboxAdmin;
 use crate::domain::error::ServiceError;
 use crate::domain::person::Actor;
 use crate::domain::time::Timestamp;
 use crate::repositories::outbox_row::OutboxStatus;
 use crate::repositories::outbox_search::OutboxGroup;
+use crate::services::access::require_admin;
 use std::collections::BTreeMap;
 
 /// How many templates are named.

@@ -1,13 +1,13 @@
 //! Wordings of mails (contract http-admin-notifications 12).
 
 use super::By;
-use super::guard::require_admin;
 use crate::domain::error::{ErrorCode, ServiceError};
 use crate::domain::notice::TemplateKey;
 use crate::domain::person::Actor;
 use crate::domain::time::Clock;
 use crate::repositories::admin_audit_repo::{AdminAuditEvent, AdminAuditRepo};
 use crate::repositories::template_override_repo::{TemplateOverride, TemplateOverrideRepo, Wording};
+use crate::services::access::require_admin;
 use crate::services::notifications::compose::Composer;
 use crate::services::templates::{
     MAX_BODY_BYTES, MAX_SUBJECT_CHARS, Payload, Rendered, sanitized_body, sanitized_subject,

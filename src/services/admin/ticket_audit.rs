@@ -1,12 +1,12 @@
 //! Searching what happened to tickets (contract http-admin-notifications 9).
 
-use super::guard::require_admin;
 use crate::domain::audit::AuditEventType;
 use crate::domain::error::{ErrorCode, ServiceError};
 use crate::domain::person::Actor;
 use crate::domain::time::Timestamp;
 use crate::repositories::audit_repo::{AuditRepo, AuditRow};
 use crate::repositories::audit_search::{self, AuditFilter};
+use crate::services::access::require_admin;
 use mongodb::Database;
 
 /// The longest range that may be searched without a ticket or correlation id, in days.
