@@ -3,6 +3,7 @@
 mod access;
 mod outbox;
 mod replay;
+mod seed;
 
 use crate::app::App;
 use crate::config::Settings;
@@ -28,6 +29,10 @@ pub struct Cli {
 pub enum Command {
     /// Serve the HTTP interface and run background jobs.
     Serve,
+    /// Fill a development database with people, workflows and tickets.
+    Seed,
+    /// Print a token of development for everybody in the development directory.
+    Tokens,
     /// Print the OpenAPI document.
     Openapi,
     /// Print a token of development for a person of the development directory.
@@ -59,6 +64,8 @@ pub enum Command {
 pub async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve().await,
+        Command::Seed => seed::run().await,
+        Command::Tokens => seed::tokens(),
         Command::Openapi => print(&api::openapi::document_json()?),
         Command::Token { email } => access::token(&email),
         Command::Admin(command) => access::admin(command).await,

@@ -10,6 +10,7 @@ mod mailbox;
 pub mod notifications;
 pub mod relay;
 pub mod replay;
+pub mod seed;
 pub mod statistics;
 pub mod system_config;
 pub mod templates;
