@@ -26,7 +26,7 @@ static REDOC_BUNDLE: &[u8] = include_bytes!("assets/redoc-2.5.4.standalone.js.gz
 const REDOC_PAGE: &str = include_str!("assets/redoc.html");
 
 /// `/api/openapi.json`, `/api/docs` and `/api/redoc`.
-pub fn router(document: Document) -> Router<App> {
+pub fn router(document: &Document) -> Router<App> {
     let json: Arc<str> = document.to_json().unwrap_or_default().into();
     let config = Arc::new(
         Config::new(["/api/openapi.json"])

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 /// # Errors
 /// The listener fails.
 pub async fn serve(app: App, listener: TcpListener, stopping: CancellationToken) -> anyhow::Result<()> {
-    let service = router::service(app).into_make_service_with_connect_info::<std::net::SocketAddr>();
+    let service = router::service(&app).into_make_service_with_connect_info::<std::net::SocketAddr>();
     axum::serve(listener, service)
         .with_graceful_shutdown(stopping.cancelled_owned())
         .await?;

@@ -37,21 +37,21 @@ fn families() -> Vec<(&'static str, OpenApiRouter<App>)> {
 }
 
 /// The whole service.
-pub fn service(app: App) -> Router {
-    let mut routes = routes();
+pub fn service(app: &App) -> Router {
+    let mut documented = routes();
     if app.authenticator.dev_issuer().is_some() {
-        routes = routes.nest("/dev", dev::router());
+        documented = documented.nest("/dev", dev::router());
     }
-    let (mut router, document) = routes.split_for_parts();
+    let (mut all, document) = documented.split_for_parts();
     if app.settings.server.docs {
-        router = router.merge(docs::router(openapi::finish(document)));
+        all = all.merge(docs::router(&openapi::finish(document)));
     }
-    let router = router
+    let all = all
         .merge(metrics::router())
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method)
         .with_state(app.clone());
-    layer::around(router, &app)
+    layer::around(all, app)
 }
 
 async fn unknown_route() -> Response {

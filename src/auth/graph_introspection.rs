@@ -58,7 +58,7 @@ impl GraphIntrospection {
     ///
     /// # Errors
     /// The HTTP client cannot be built.
-    pub fn new(auth: &AuthSettings, graph: Url, clock: Clock) -> anyhow::Result<Self> {
+    pub fn new(auth: &AuthSettings, graph: &Url, clock: Clock) -> anyhow::Result<Self> {
         let base = graph.as_str().trim_end_matches('/');
         Ok(Self {
             me: Url::parse(&format!(

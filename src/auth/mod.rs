@@ -46,7 +46,7 @@ impl Authenticator {
             AuthMode::EntraApi => Self::Entra(EntraVerifier::new(auth, clock.clone())?),
             AuthMode::GraphIntrospection => {
                 let graph = &settings.directory.graph_base_url;
-                Self::Graph(GraphIntrospection::new(auth, graph.clone(), clock.clone())?)
+                Self::Graph(GraphIntrospection::new(auth, graph, clock.clone())?)
             }
             AuthMode::Dev => {
                 let people = DevelopmentDirectory::load(&settings.directory.people_file)?;

@@ -377,7 +377,7 @@ async fn graph(status: u16, body: Value) -> MockServer {
 
 fn introspection(server: &MockServer, clock: Clock) -> GraphIntrospection {
     let base = format!("{}/v1.0", server.uri()).parse().unwrap();
-    GraphIntrospection::new(&settings("https://login.example"), base, clock).unwrap()
+    GraphIntrospection::new(&settings("https://login.example"), &base, clock).unwrap()
 }
 
 #[tokio::test]

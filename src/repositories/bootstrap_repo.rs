@@ -29,7 +29,7 @@ pub struct BootstrapRepo {
 pub fn indexes() -> Vec<IndexSpec> {
     vec![
         IndexSpec::new(TOKENS, "expiry", doc! {"expires_at": 1}).expire_after(Duration::ZERO),
-        IndexSpec::new(ATTEMPTS, "expiry", doc! {"at": 1}).expire_after(Duration::from_secs(3_600)),
+        IndexSpec::new(ATTEMPTS, "expiry", doc! {"at": 1}).expire_after(Duration::from_hours(1)),
         IndexSpec::new(ATTEMPTS, "client", doc! {"client": 1, "at": 1}),
         IndexSpec::new(STATE_COLLECTION, "latched_at", doc! {"latched_at": 1}),
     ]

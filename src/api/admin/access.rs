@@ -33,6 +33,7 @@ struct AdminAccess {
 
 /// The areas the caller sees.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "the contract's fields")]
 struct MyAccess {
     /// The caller's address.
     email: String,

@@ -28,6 +28,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
 
 /// A person with an administrator's role.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "the contract's fields")]
 pub(super) struct AdminUser {
     /// The public id, `ADM-…`.
     admin_user_id: String,

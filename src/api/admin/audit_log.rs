@@ -25,7 +25,6 @@ pub(super) fn router() -> OpenApiRouter<App> {
 /// What administrators do.
 #[derive(Debug, Clone, Copy, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[expect(clippy::enum_variant_names, reason = "the names are the contract's words")]
 enum AdminAction {
     GrantDesignerAccess,
     RevokeDesignerAccess,

@@ -81,6 +81,7 @@ struct LoginAnswer {
 /// Who becomes the first super administrator.
 #[derive(Deserialize, Validate, ToSchema)]
 #[garde(allow_unvalidated)]
+#[expect(clippy::struct_field_names, reason = "the contract's fields")]
 struct Setup {
     /// The address.
     #[garde(length(chars, min = 1, max = 254))]

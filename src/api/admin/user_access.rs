@@ -24,6 +24,11 @@ pub(super) fn router() -> OpenApiRouter<App> {
 
 /// A person's personas.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(
+    clippy::struct_excessive_bools,
+    clippy::struct_field_names,
+    reason = "the contract's fields"
+)]
 struct UserAccess {
     /// The public id, `ua-…`.
     user_access_id: String,

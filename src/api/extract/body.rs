@@ -72,21 +72,23 @@ pub(in crate::api) async fn buffer<S: Send + Sync>(
     request: Request,
     state: &S,
 ) -> Result<Bytes, ServiceError> {
-    Bytes::from_request(request, state)
-        .await
-        .map_err(|rejection| match rejection {
-            BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
-                ServiceError::TooLarge {
-                    code: ErrorCode::PayloadTooLarge,
-                    message: "the request body is larger than this route accepts".to_owned(),
-                }
-            }
-            _ => body_fault(
-                Vec::new(),
-                "json_invalid",
-                "the body could not be read to its end",
-            ),
-        })
+    Bytes::from_request(request, state).await.map_err(|rejection| {
+        let is_too_large = matches!(
+            rejection,
+            BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_))
+        );
+        if is_too_large {
+            return ServiceError::TooLarge {
+                code: ErrorCode::PayloadTooLarge,
+                message: "the request body is larger than this route accepts".to_owned(),
+            };
+        }
+        body_fault(
+            Vec::new(),
+            "json_invalid",
+            "the body could not be read to its end",
+        )
+    })
 }
 
 fn parse(bytes: &[u8]) -> Result<Value, ServiceError> {

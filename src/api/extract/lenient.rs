@@ -254,12 +254,12 @@ impl<'v> Deserializer<'v> for Node<'v, '_> {
     type Error = Fault;
 
     fn deserialize_any<V: Visitor<'v>>(self, visitor: V) -> Result<V::Value, Fault> {
-        let slot = match self.effective() {
-            // Query values without a wanted type are texts, of repeated ones the last.
-            Slot::Given(_) if self.findings.origin == Origin::Query && !matches!(self.place, Place::Root) => {
-                self.single()
-            }
-            slot => slot,
+        // Query values without a wanted type are texts, of repeated ones the last.
+        let is_query_value = self.findings.origin == Origin::Query && !matches!(self.place, Place::Root);
+        let slot = if is_query_value {
+            self.single()
+        } else {
+            self.effective()
         };
         let Slot::Given(value) = slot else {
             return visitor.visit_unit().map_err(|fault| self.at(fault));

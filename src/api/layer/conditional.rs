@@ -85,7 +85,7 @@ fn is_confidential(path: &str) -> bool {
         path.strip_prefix(*prefix)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    PREFIXES.iter().any(|prefix| belongs(prefix))
+    PREFIXES.iter().any(belongs)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -1,13 +1,14 @@
 //! What happens to every request before and after its handler.
 //!
 //! From the outside in: slashes, context and access log, CORS, security headers, panics, conditional answers,
-//! compression, time-out, body limit, repeats. CORS is outside of everything that can answer, so a browser can read every error.
+//! compression, load, time-out, body limit, repeats. CORS is outside of everything that can answer, so a browser can read every error.
 
 mod access_log;
 mod compression;
 mod conditional;
 mod cors;
 mod idempotency;
+mod load;
 mod panics;
 mod rate_limit;
 mod security_headers;
@@ -21,6 +22,8 @@ use crate::app::App;
 use axum::extract::DefaultBodyLimit;
 use axum::extract::Request;
 use axum::{Router, middleware};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
 use tower::util::MapRequestLayer;
 use tower::{Layer, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -30,6 +33,7 @@ pub const MAX_JSON_BYTES: usize = 5 << 20;
 
 /// The router with everything around it.
 pub fn around(router: Router, app: &App) -> Router {
+    let places = Arc::new(Semaphore::new(app.settings.server.max_concurrent_requests));
     let layers = ServiceBuilder::new()
         .layer(middleware::from_fn_with_state(app.clone(), access_log::record))
         .layer(cors::layer(&app.settings.server))
@@ -37,6 +41,7 @@ pub fn around(router: Router, app: &App) -> Router {
         .layer(compression::layer())
         .layer(middleware::from_fn(conditional::answer))
         .layer(CatchPanicLayer::custom(panics::answer))
+        .layer(middleware::from_fn_with_state(places, load::shed))
         .layer(middleware::from_fn_with_state(app.clone(), timeout::bound))
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
         .layer(middleware::from_fn_with_state(

@@ -99,7 +99,7 @@ impl AccessService {
         if of_client > MAX_OF_CLIENT || of_all > MAX_OF_ALL {
             tracing::warn!(bootstrap.attempts = of_client, "too many bootstrap log-ins");
             return Err(ServiceError::RateLimited {
-                retry_after: Duration::from_secs(60),
+                retry_after: Duration::from_mins(1),
             });
         }
         let is_right = is_right(self.bootstrap_settings.as_ref(), username, password);

@@ -16,7 +16,7 @@ struct Driver {
 }
 
 impl Driver {
-    async fn start() -> Self {
+    fn start() -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
@@ -95,7 +95,7 @@ fn assert_only_from(base: &str, addresses: &[String]) {
 #[ignore = "needs chromium and chromedriver; scripts/check-docs runs it"]
 async fn swagger_ui_executes_a_call_with_a_token_from_its_authorize_box() {
     let app = TestApp::with_people().await;
-    let driver = Driver::start().await;
+    let driver = Driver::start();
     let browser = driver.browser().await;
     browser.goto(&format!("{}/api/docs", app.base)).await.unwrap();
     find(&browser, ".auth-wrapper button.authorize")
@@ -150,7 +150,7 @@ async fn swagger_ui_executes_a_call_with_a_token_from_its_authorize_box() {
 #[ignore = "needs chromium and chromedriver; scripts/check-docs runs it"]
 async fn redoc_shows_the_document_without_another_host() {
     let app = TestApp::new().await;
-    let driver = Driver::start().await;
+    let driver = Driver::start();
     let browser = driver.browser().await;
     browser.goto(&format!("{}/api/redoc/", app.base)).await.unwrap();
     find(&browser, "[id='tag/access/operation/get_my_access']").await;

@@ -5,4 +5,5 @@ mod caching;
 mod documentation;
 mod envelopes;
 mod idempotency;
+mod operations;
 mod sign_in;

@@ -82,7 +82,7 @@ impl TestApp {
             .tracker
             .spawn(api::serve(app.clone(), listener, stopping));
         let http = reqwest::Client::builder()
-            .timeout(Duration::from_secs(60))
+            .timeout(Duration::from_mins(1))
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()

@@ -51,6 +51,10 @@ fn cached_program() -> Option<PathBuf> {
 }
 
 /// The test harness leaves by `exit`, which runs no destructor; a small watcher outlives it and cleans up.
+#[expect(
+    clippy::zombie_processes,
+    reason = "the watcher outlives this process on purpose"
+)]
 fn end_with_this_process(folder: &Path) {
     let pid = std::fs::read_to_string(folder.join("pid")).unwrap();
     let script = r#"while kill -0 "$1" 2>/dev/null; do sleep 1; done; kill -9 "$2" 2>/dev/null; rm -rf "$3""#;
