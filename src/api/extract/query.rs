@@ -3,11 +3,13 @@
 use super::lenient::Origin;
 use super::read_valid;
 use crate::api::envelope::ApiError;
+use crate::domain::error::{FieldError, ServiceError};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use garde::Validate;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// The query string as a `T`, read leniently and validated; unknown keys are ignored, of repeated keys the last counts
 /// unless the field is a list. Faults answer 400 with every failing field.
@@ -23,14 +25,34 @@ where
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let query = parts.uri.query().unwrap_or_default();
-        Ok(Self(read_valid(Origin::Query, &gather(query))?))
+        let texts: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
+        refuse_nul(&texts)?;
+        Ok(Self(read_valid(Origin::Query, &gather(texts))?))
+    }
+}
+
+/// NUL is in no name and no text that is looked for, and the database cannot look for it.
+fn refuse_nul(texts: &[(Cow<'_, str>, Cow<'_, str>)]) -> Result<(), ServiceError> {
+    let faults = texts
+        .iter()
+        .filter(|(_, text)| text.contains('\0'))
+        .map(|(key, _)| FieldError {
+            location: vec!["query".to_owned(), key.replace('\0', "")],
+            kind: "value_error",
+            message: "NUL characters are not allowed".to_owned(),
+        });
+    let faults: Vec<_> = faults.collect();
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(ServiceError::InvalidInput(faults))
     }
 }
 
 /// All values of each key, in order.
-fn gather(query: &str) -> Value {
+fn gather(texts: Vec<(Cow<'_, str>, Cow<'_, str>)>) -> Value {
     let mut keys: Map<String, Value> = Map::new();
-    for (key, text) in url::form_urlencoded::parse(query.as_bytes()) {
+    for (key, text) in texts {
         let text = Value::String(text.into_owned());
         match keys.get_mut(key.as_ref()) {
             Some(Value::Array(texts)) => texts.push(text),
@@ -47,7 +69,6 @@ fn gather(query: &str) -> Value {
 mod tests {
     use super::*;
     use crate::api::view::wire_time::RequestInstant;
-    use crate::domain::error::ServiceError;
     use axum::http::Request;
     use serde::Deserialize;
 
