@@ -4,6 +4,7 @@ mod administration;
 mod bell;
 mod delivery;
 mod faults;
+mod journey;
 mod killed;
 mod metrics;
 mod templates;
