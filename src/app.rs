@@ -13,6 +13,7 @@ use crate::services::definition_cache::DefinitionCache;
 use crate::services::execute::Execute;
 use crate::services::facts::FactSource;
 use crate::services::idempotency::Idempotency;
+use crate::services::lookups::Lookups;
 use crate::services::notifications::Notifications;
 use crate::services::relay::Relay;
 use crate::services::system_config::SystemConfigReader;
@@ -54,6 +55,8 @@ pub struct Inner {
     pub admin: Administration,
     /// Published versions, compiled.
     pub definitions: DefinitionCache,
+    /// Tables of keys and people.
+    pub lookups: Lookups,
     /// Where decisions get their facts.
     pub facts: FactSource,
     /// The only path that changes a ticket.
@@ -89,7 +92,15 @@ impl App {
         let system_config = SystemConfigReader::new(&database, &settings);
         let notifications = Notifications::new(&database, &settings, &clock, &tasks, &system_config)?;
         let definitions = DefinitionCache::new(&database);
-        let facts = FactSource::new(&database, &settings, &clock, &system_config, &definitions)?;
+        let lookups = Lookups::new(&database, &clock);
+        let facts = FactSource::new(
+            &database,
+            &settings,
+            &clock,
+            &system_config,
+            &definitions,
+            &lookups,
+        )?;
         let inapp_days = i64::from(settings.scheduler.inapp_retention_days);
         let targets = RelayTargets::new(&database, &notifications.outbox, inapp_days);
         let relay = Relay::start(TicketRepo::new(&database), targets, clock.clone(), &tasks);
@@ -106,6 +117,7 @@ impl App {
             workflows: WorkflowService::new(&database, clock.clone(), definitions.clone()),
             definitions,
             tickets: TicketService::new(&database, &facts, &execute, &clock),
+            lookups,
             facts,
             execute,
             timers,

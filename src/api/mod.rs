@@ -8,6 +8,7 @@ pub mod extract;
 pub mod health;
 pub mod layer;
 pub mod metrics;
+pub mod lookups;
 pub mod notifications;
 pub mod openapi;
 pub mod router;

@@ -4,7 +4,7 @@
 //! Fixed segments win over parameters by themselves, and trailing slashes are gone before a route is sought.
 
 use super::envelope::plain_error;
-use super::{admin, dev, docs, health, layer, metrics, notifications, openapi, tickets, workflows};
+use super::{admin, dev, docs, health, layer, lookups, metrics, notifications, openapi, tickets, workflows};
 use crate::app::App;
 use crate::domain::error::ErrorCode;
 use axum::Router;
@@ -30,6 +30,7 @@ fn version_1() -> OpenApiRouter<App> {
 fn families() -> Vec<(&'static str, OpenApiRouter<App>)> {
     vec![
         ("/admin", admin::router()),
+        ("/lookups", lookups::router()),
         ("/notifications", notifications::router()),
         ("/tickets", tickets::router()),
         ("/workflows", workflows::router()),

@@ -8,6 +8,7 @@ pub mod effect;
 pub mod error;
 pub mod id;
 pub mod json;
+pub mod lookup;
 pub mod notice;
 pub mod person;
 pub mod refusal;

@@ -16,6 +16,7 @@ pub mod inapp_repo;
 pub mod inapp_row;
 pub mod indexes;
 pub mod lease_repo;
+pub mod lookup_repo;
 pub mod mongo;
 pub mod note_repo;
 pub mod outbox_repo;

@@ -15,6 +15,7 @@ use crate::repositories::attachment_claims::{AttachmentClaims, Claim};
 use crate::repositories::ticket_repo::TicketRepo;
 use crate::repositories::user_access_repo::UserAccessRepo;
 use crate::services::definition_cache::DefinitionCache;
+use crate::services::lookups::Lookups;
 use crate::services::system_config::SystemConfigReader;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
@@ -35,6 +36,7 @@ struct Inner {
     time_zone: Tz,
     system_config: SystemConfigReader,
     definitions: DefinitionCache,
+    lookups: Lookups,
     people: Option<DevelopmentDirectory>,
     user_access: UserAccessRepo,
     files: AttachmentClaims,
@@ -52,6 +54,7 @@ impl FactSource {
         clock: &Clock,
         system_config: &SystemConfigReader,
         definitions: &DefinitionCache,
+        lookups: &Lookups,
     ) -> anyhow::Result<Self> {
         let people = match settings.auth.mode {
             AuthMode::Dev => Some(DevelopmentDirectory::load(&settings.directory.people_file)?),
@@ -62,6 +65,7 @@ impl FactSource {
             time_zone: settings.business_time_zone,
             system_config: system_config.clone(),
             definitions: definitions.clone(),
+            lookups: lookups.clone(),
             people,
             user_access: UserAccessRepo::new(database),
             files: AttachmentClaims::new(database),
@@ -174,9 +178,7 @@ impl FactSource {
                 sheet.manager = Some(ManagerFact { person });
             }
             Need::Person(email) => sheet.people.push(self.person(email).await?),
-            Need::Lookup(_) => {
-                return Err(ServiceError::defect("no source of lookup tables is connected"));
-            }
+            Need::Lookup(question) => sheet.lookups.push(self.0.lookups.answer(question).await?),
             Need::Attachments(ids) => sheet.attachments.extend(self.attachments(ids).await?),
             Need::Embedded(version) => embedded.push(version),
         }

@@ -6,6 +6,7 @@ pub mod definition_cache;
 pub mod execute;
 pub mod facts;
 pub mod idempotency;
+pub mod lookups;
 mod mailbox;
 pub mod notifications;
 pub mod relay;

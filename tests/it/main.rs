@@ -12,5 +12,6 @@
 mod access;
 mod commit;
 mod http;
+mod lookups;
 mod mail;
 mod support;
