@@ -9,6 +9,7 @@ use crate::repositories::ticket_repo::TicketRepo;
 use crate::scheduler::status::JobRegistry;
 use crate::services::access::AccessService;
 use crate::services::admin::Administration;
+use crate::services::change_requests::ChangeRequestService;
 use crate::services::definition_cache::DefinitionCache;
 use crate::services::execute::Execute;
 use crate::services::facts::FactSource;
@@ -63,6 +64,8 @@ pub struct Inner {
     pub execute: Execute,
     /// Tickets as people see them.
     pub tickets: TicketService,
+    /// Proposals to change form data.
+    pub change_requests: ChangeRequestService,
     /// What happens to tickets by itself.
     pub timers: Timers,
     /// Workflows: drafts, versions, the catalog.
@@ -106,6 +109,7 @@ impl App {
         let relay = Relay::start(TicketRepo::new(&database), targets, clock.clone(), &tasks);
         let execute = Execute::new(&database, &facts, &relay, &tasks);
         let timers = Timers::new(&database, &execute, &clock);
+        let tickets = TicketService::new(&database, &facts, &execute, &clock);
         Ok(Self(Arc::new(Inner {
             authenticator: Authenticator::new(&settings, &clock)?,
             access: AccessService::new(&database, clock.clone(), settings.bootstrap.clone()),
@@ -116,8 +120,9 @@ impl App {
             notifications,
             workflows: WorkflowService::new(&database, clock.clone(), definitions.clone()),
             definitions,
-            tickets: TicketService::new(&database, &facts, &execute, &clock),
             lookups,
+            change_requests: ChangeRequestService::new(&database, &tickets, &facts),
+            tickets,
             facts,
             execute,
             timers,

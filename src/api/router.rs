@@ -4,7 +4,10 @@
 //! Fixed segments win over parameters by themselves, and trailing slashes are gone before a route is sought.
 
 use super::envelope::plain_error;
-use super::{admin, dev, docs, health, layer, lookups, metrics, notifications, openapi, tickets, workflows};
+use super::{
+    admin, change_requests, dev, docs, health, layer, lookups, metrics, notifications, openapi, tickets,
+    workflows,
+};
 use crate::app::App;
 use crate::domain::error::ErrorCode;
 use axum::Router;
@@ -31,6 +34,7 @@ fn families() -> Vec<(&'static str, OpenApiRouter<App>)> {
     vec![
         ("/admin", admin::router()),
         ("/lookups", lookups::router()),
+        ("/change-requests", change_requests::router()),
         ("/notifications", notifications::router()),
         ("/tickets", tickets::router()),
         ("/workflows", workflows::router()),

@@ -7,6 +7,7 @@ pub(crate) mod actions;
 pub(crate) mod advance;
 pub mod approval_tally;
 pub(crate) mod approver_resolver;
+pub mod change_diff;
 pub(crate) mod closing;
 pub mod command;
 pub mod condition_evaluator;

@@ -6,7 +6,7 @@ use crate::api::extract::{Caller, Correlation, IdempotencyKey, IfMatch};
 use crate::app::App;
 use crate::domain::person::Actor;
 use crate::engine::Command;
-use crate::services::execute::{self, CommandRequest, ExpectedVersion};
+use crate::services::execute::{self, CommandRequest, Executed, ExpectedVersion};
 use crate::services::tickets::ticket_id;
 use axum::Json;
 use axum::extract::{FromRequestParts, MatchedPath};
@@ -77,6 +77,27 @@ impl CommandContext {
             .or(body.map(ExpectedVersion::Body))
     }
 
+    /// Sends a command.
+    pub(crate) async fn execute(
+        self,
+        app: &App,
+        ticket: &str,
+        body: &impl Serialize,
+        expected: Option<i64>,
+        command: Command,
+    ) -> ApiResult<Executed> {
+        let fingerprint = self.fingerprint(body);
+        let request = CommandRequest {
+            ticket_id: ticket_id(ticket)?,
+            command,
+            idempotency: self.idempotency(&fingerprint),
+            expected: self.expected(expected),
+            correlation_id: self.correlation_id,
+            actor: self.actor,
+        };
+        Ok(app.execute.run(request).await?)
+    }
+
     /// Sends a command and shapes the answer of every ticket action.
     pub(crate) async fn act<T: Serialize>(
         self,
@@ -86,18 +107,10 @@ impl CommandContext {
         expected: Option<i64>,
         command: Command,
     ) -> ApiResult<Json<ActionResponse>> {
-        let fingerprint = self.fingerprint(body);
-        let request = CommandRequest {
-            ticket_id: ticket_id(ticket)?,
-            command,
-            idempotency: self.idempotency(&fingerprint),
-            expected: self.expected(expected),
-            correlation_id: self.correlation_id,
-            actor: self.actor.clone(),
-        };
-        let executed = app.execute.run(request).await?;
+        let actor = self.actor.clone();
+        let executed = self.execute(app, ticket, body, expected, command).await?;
         let opened = app.tickets.open((*executed.ticket).clone()).await?;
         let events = app.tickets.newest_events(&opened.ticket, NEWEST_EVENTS).await?;
-        Ok(Json(ActionResponse::of(&opened, &events, &self.actor)))
+        Ok(Json(ActionResponse::of(&opened, &events, &actor)))
     }
 }

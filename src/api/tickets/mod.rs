@@ -14,7 +14,7 @@ use super::envelope::ApiResult;
 use super::extract::{ApiJson, ApiPath, Caller};
 use super::layer::Versioned;
 use crate::app::App;
-use action::CommandContext;
+pub(crate) use action::CommandContext;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;

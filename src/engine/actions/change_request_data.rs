@@ -1,15 +1,16 @@
 //! The data of a change request: which keys may change, whether the result keeps the forms' rules, and what differs
 //! field by field (contract engine-actions 7.2, S21 to S23).
 
-use crate::domain::id::{AttachmentId, StepKey};
+use crate::domain::id::AttachmentId;
 use crate::domain::json::JsonObject;
 use crate::domain::refusal::Refusal;
 use crate::domain::ticket::{AttachmentAction, AttachmentChange, FieldChange, FormData, Phase, Ticket};
 use crate::domain::workflow::StepType;
+use crate::engine::change_diff;
 use crate::engine::decision::Undecided;
 use crate::engine::definition::{FormDefinition, StepDefinition};
 use crate::engine::form_validator::{self, Surroundings};
-use crate::engine::turn::{Turn, as_object};
+use crate::engine::turn::Turn;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -72,7 +73,7 @@ pub(super) fn propose(
         }
     }
     let files = proposed_files(turn, &forms, &merged, attachments);
-    let field_changes = differences(&forms, &turn.ticket.form_values, &merged);
+    let field_changes = change_diff::fields(&forms, &turn.ticket.form_values, &merged);
     let attachment_changes = file_differences(turn, &turn.ticket.attachment_ids, &files)?;
     if field_changes.is_empty() && attachment_changes.is_empty() {
         return Err(Refusal::invalid("the proposal changes nothing").into());
@@ -188,73 +189,6 @@ fn proposed_files(
         }
     }
     files
-}
-
-fn differences(forms: &[Arc<StepDefinition>], old: &JsonObject, new: &JsonObject) -> Vec<FieldChange> {
-    let mut changes = Vec::new();
-    for definition in forms {
-        let Some(form) = definition.form() else { continue };
-        let place = |key: String, label: String, old: Option<&Value>, new: Option<&Value>| {
-            change(&definition.name, &definition.key, key, label, old, new)
-        };
-        for field in &form.fields {
-            let section = field.section_id.as_ref().and_then(|id| {
-                form.sections
-                    .iter()
-                    .find(|section| section.is_repeating && section.id == *id)
-            });
-            let Some(section) = section else {
-                changes.extend(place(
-                    field.key.clone(),
-                    field.label.clone(),
-                    old.get(&field.key),
-                    new.get(&field.key),
-                ));
-                continue;
-            };
-            let key = section.values_key();
-            let (old_rows, new_rows) = (rows(old, &key), rows(new, &key));
-            for index in 0..old_rows.len().max(new_rows.len()) {
-                let cell = |rows: &[Value]| rows.get(index).and_then(|row| row.get(&field.key)).cloned();
-                let (before, after) = (cell(old_rows), cell(new_rows));
-                let path = format!("{}[{index}].{}", section.id, field.key);
-                let label = format!("{} {}: {}", section.title, index + 1, field.label);
-                changes.extend(place(path, label, before.as_ref(), after.as_ref()));
-            }
-        }
-    }
-    changes
-}
-
-fn rows<'a>(values: &'a JsonObject, key: &str) -> &'a [Value] {
-    values
-        .get(key)
-        .and_then(Value::as_array)
-        .map_or(&[], Vec::as_slice)
-}
-
-fn change(
-    form_name: &str,
-    step_id: &StepKey,
-    field_key: String,
-    field_label: String,
-    old: Option<&Value>,
-    new: Option<&Value>,
-) -> Option<FieldChange> {
-    if old.unwrap_or(&Value::Null) == new.unwrap_or(&Value::Null) {
-        return None;
-    }
-    let wrapped = |value: Option<&Value>| {
-        value.map_or_else(JsonObject::new, |value| as_object(json!({"value": value})))
-    };
-    Some(FieldChange {
-        form_name: form_name.to_owned(),
-        step_id: step_id.clone(),
-        field_key,
-        field_label,
-        old_value: wrapped(old),
-        new_value: wrapped(new),
-    })
 }
 
 /// The files that come and go; names are looked up for the ones that are new.
