@@ -53,10 +53,11 @@ impl AdminAuditEvent {
 
     /// The same under a key that makes a repeat harmless.
     pub fn keyed(key: String, action: &str, actor: &Person, details: Value, at: Timestamp) -> Self {
-        let details = match details {
-            Value::Object(map) => JsonObject::from(map),
-            _ => JsonObject::new(),
-        };
+        let details = details
+            .as_object()
+            .cloned()
+            .map(JsonObject::from)
+            .unwrap_or_default();
         Self {
             audit_id: AdminAuditId::derived(&key),
             key,

@@ -365,10 +365,7 @@ fn readable(document: Document) -> Option<OutboxRow> {
 }
 
 fn count_of(document: &Document, field: &str) -> Option<u64> {
-    let count = match document.get(field)? {
-        Bson::Int32(count) => i64::from(*count),
-        Bson::Int64(count) => *count,
-        _ => return None,
-    };
+    let value = document.get(field)?;
+    let count = value.as_i64().or_else(|| value.as_i32().map(i64::from))?;
     u64::try_from(count).ok()
 }

@@ -46,7 +46,7 @@ impl Job {
         Self {
             name,
             every,
-            time_limit: every.max(Duration::from_secs(60)).min(Duration::from_secs(600)),
+            time_limit: every.clamp(Duration::from_mins(1), Duration::from_mins(10)),
             place,
             run: Arc::new(move |app| run(app).boxed()),
         }

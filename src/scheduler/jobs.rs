@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// How old the gauges of `/metrics` may be.
 const GAUGES: Duration = Duration::from_secs(15);
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 /// The committing process hands entries over in memory, so the sweep only finds what a crash left behind.
 const RELAY_SWEEP: Duration = Duration::from_secs(5);
 const FIRE_TIMERS: Duration = Duration::from_secs(15);

@@ -193,7 +193,7 @@ mod tests {
     fn a_process_without_jobs_does_not_tick() {
         let registry = JobRegistry::default();
         assert!(!registry.is_ticking());
-        registry.register("a", Duration::from_secs(60));
+        registry.register("a", Duration::from_mins(1));
         assert!(!registry.is_ticking());
         registry.ticked("a");
         assert!(registry.is_ticking());

@@ -6,6 +6,7 @@ use crate::api::extract::Caller;
 use crate::api::health::{Condition, DatabaseHealth};
 use crate::api::view::wire_time::{wire_time, wire_time_option};
 use crate::app::App;
+use crate::repositories::ticket_repo::TicketRepo;
 use crate::scheduler::status::JobStatus;
 use crate::services::notifications::mail_health::{self, MailCondition, MailHealth};
 use axum::Json;
@@ -32,6 +33,29 @@ struct AdminHealth {
     mongo: MongoView,
     scheduler: SchedulerView,
     email: EmailView,
+    tickets: TicketsView,
+}
+
+/// What follows from committed commands, and what time causes.
+#[derive(Debug, Serialize, ToSchema)]
+struct TicketsView {
+    status: Condition,
+    #[serde(flatten)]
+    #[schema(inline)]
+    details: Option<TicketsDetails>,
+}
+
+/// How the relay and the timers are doing.
+#[derive(Debug, Serialize, ToSchema)]
+struct TicketsDetails {
+    /// Tickets with entries the relay has not carried on yet, counted up to 1 000.
+    relay_open: u64,
+    /// Entries that were set aside after many tries; somebody has to look at them.
+    relay_parked: u64,
+    /// Tickets with a timer that is more than a minute late.
+    timers_overdue: u64,
+    /// Tickets whose timers failed and wait for another try.
+    timers_in_trouble: u64,
 }
 
 /// The database.
@@ -109,11 +133,11 @@ struct EmailDetails {
     responses((status = 200, body = AdminHealth)))]
 async fn get_admin_health(State(app): State<App>, caller: Result<Caller, ApiError>) -> Json<AdminHealth> {
     let mongo = DatabaseHealth::of(&app).await;
-    let mail = match mongo.status {
-        Condition::Healthy => look_at_mail(&app).await,
-        Condition::Degraded | Condition::Unhealthy => None,
+    let (mail, tickets) = match mongo.status {
+        Condition::Healthy => tokio::join!(look_at_mail(&app), look_at_tickets(&app)),
+        Condition::Degraded | Condition::Unhealthy => (None, None),
     };
-    let mut health = full(&app, &mongo, mail);
+    let mut health = full(&app, &mongo, mail, tickets);
     if caller.is_err() {
         health.keep_statuses_only();
     }
@@ -126,15 +150,35 @@ async fn look_at_mail(app: &App) -> Option<MailHealth> {
     tokio::time::timeout(PATIENCE, looking).await.ok()?.ok()
 }
 
-fn full(app: &App, mongo: &DatabaseHealth, mail: Option<MailHealth>) -> AdminHealth {
+async fn look_at_tickets(app: &App) -> Option<TicketsDetails> {
+    let repo = TicketRepo::new(&app.database);
+    let late = app.clock.now().plus_minutes(-1);
+    let looking = async {
+        let relay = app.execute.relay().health().await.ok()?;
+        Some(TicketsDetails {
+            relay_open: relay.open,
+            relay_parked: relay.parked,
+            timers_overdue: repo.count_overdue_timers(late).await.ok()?,
+            timers_in_trouble: app.timers.in_trouble().await.ok()?,
+        })
+    };
+    tokio::time::timeout(PATIENCE, looking).await.ok().flatten()
+}
+
+fn full(
+    app: &App,
+    mongo: &DatabaseHealth,
+    mail: Option<MailHealth>,
+    tickets: Option<TicketsDetails>,
+) -> AdminHealth {
     let scheduler = scheduler(app);
     let email = email(app, mail);
-    let parts = [scheduler.status, email.status];
+    let tickets = tickets_view(tickets);
+    let parts = [scheduler.status, email.status, tickets.status];
     let status = match mongo.status {
         Condition::Unhealthy => Condition::Unhealthy,
-        Condition::Degraded => Condition::Degraded,
         Condition::Healthy if parts.iter().all(|part| *part == Condition::Healthy) => Condition::Healthy,
-        Condition::Healthy => Condition::Degraded,
+        Condition::Healthy | Condition::Degraded => Condition::Degraded,
     };
     AdminHealth {
         status,
@@ -145,6 +189,21 @@ fn full(app: &App, mongo: &DatabaseHealth, mail: Option<MailHealth>) -> AdminHea
         },
         scheduler,
         email,
+        tickets,
+    }
+}
+
+fn tickets_view(details: Option<TicketsDetails>) -> TicketsView {
+    let is_well = details.as_ref().is_some_and(|details| {
+        details.relay_parked == 0 && details.timers_overdue == 0 && details.timers_in_trouble == 0
+    });
+    TicketsView {
+        status: if is_well {
+            Condition::Healthy
+        } else {
+            Condition::Degraded
+        },
+        details,
     }
 }
 
@@ -228,5 +287,6 @@ impl AdminHealth {
         self.scheduler.jobs.clear();
         self.email.last_send = None;
         self.email.details = None;
+        self.tickets.details = None;
     }
 }

@@ -14,7 +14,7 @@ use axum::Json;
 use axum::extract::State;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use views::{Dashboard, FailedPage, MailDetail, MailPage, StatusCountsView, TicketMails};
@@ -55,7 +55,7 @@ enum SortOrder {
 }
 
 /// Which mails are wanted, and which page of them.
-#[derive(Debug, Deserialize, Validate, IntoParams)]
+#[derive(Debug, Deserialize, Validate, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[garde(allow_unvalidated)]
 struct ListQuery {
@@ -95,7 +95,7 @@ struct ListQuery {
 }
 
 /// A page of the failed mails.
-#[derive(Debug, Deserialize, Validate, IntoParams)]
+#[derive(Debug, Deserialize, Validate, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 struct FailedQuery {
     /// From 1.
@@ -111,7 +111,7 @@ struct FailedQuery {
 }
 
 /// A range of time.
-#[derive(Debug, Deserialize, Validate, IntoParams)]
+#[derive(Debug, Deserialize, Validate, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[garde(allow_unvalidated)]
 struct RangeQuery {

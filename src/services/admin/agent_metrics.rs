@@ -128,10 +128,7 @@ fn tickets(by_status: &[Document]) -> serde_json::Map<String, Value> {
         "task_steps": steps("tasks"),
         "form_steps": steps("forms"),
     });
-    match figures {
-        Value::Object(map) => map,
-        _ => serde_json::Map::new(),
-    }
+    figures.as_object().cloned().unwrap_or_default()
 }
 
 fn sum(by_status: &[Document], name: &str, wanted: impl Fn(&str) -> bool) -> i64 {
@@ -142,11 +139,10 @@ fn sum(by_status: &[Document], name: &str, wanted: impl Fn(&str) -> bool) -> i64
 }
 
 fn number(row: &Document, name: &str) -> i64 {
-    match row.get(name) {
-        Some(Bson::Int32(number)) => i64::from(*number),
-        Some(Bson::Int64(number)) => *number,
-        _ => 0,
-    }
+    let value = row.get(name);
+    let wide = value.and_then(Bson::as_i64);
+    wide.or_else(|| value.and_then(Bson::as_i32).map(i64::from))
+        .unwrap_or_default()
 }
 
 /// The share of tracked tickets that are not overdue, in per cent with one decimal; 100 when none is tracked.

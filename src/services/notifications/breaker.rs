@@ -124,7 +124,7 @@ mod tests {
     fn a_longer_pause_that_the_transport_asks_for_is_honoured() {
         let breaker = Breaker::default();
         assert_eq!(
-            breaker.failed(NOW, Some(Duration::from_secs(60))),
+            breaker.failed(NOW, Some(Duration::from_mins(1))),
             NOW.plus_millis(60_000)
         );
     }

@@ -74,9 +74,8 @@ fn judge(
     match away_since {
         _ if !is_remote => MailCondition::Healthy,
         Some(since) if since < now.plus_minutes(-LONG_OUTAGE_MINUTES) => MailCondition::Unhealthy,
-        Some(_) => MailCondition::Degraded,
         None if is_getting_through => MailCondition::Healthy,
-        None => MailCondition::Degraded,
+        Some(_) | None => MailCondition::Degraded,
     }
 }
 

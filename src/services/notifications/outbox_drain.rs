@@ -406,7 +406,7 @@ mod tests {
 
     #[test]
     fn a_longer_wait_that_the_transport_asks_for_is_honoured() {
-        let wait = Some(Duration::from_secs(600));
+        let wait = Some(Duration::from_mins(10));
         assert_eq!(next_attempt(NOW, 1, wait, 0.5).millis(), 600_000);
     }
 }

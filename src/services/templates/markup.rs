@@ -229,7 +229,7 @@ mod tests {
             .iter()
             .map(|piece| match piece {
                 Piece::Text(text) => text.as_str(),
-                _ => "?",
+                Piece::Open(..) | Piece::Close(_) => "?",
             })
             .collect();
         assert_eq!(text, "abd");

@@ -60,7 +60,7 @@ impl Templates {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|name| {
-            if name.ends_with(".html") {
+            if name.rsplit_once('.').is_some_and(|(_, kind)| kind == "html") {
                 AutoEscape::Html
             } else {
                 AutoEscape::None
@@ -116,7 +116,7 @@ impl Templates {
             Some(custom) => sanitizer::fill(custom, &values),
             None => self.built_in(key, "html", &message, &values, &self.link(message.link, payload))?,
         };
-        Ok(finished(&subject, html))
+        Ok(finished(&subject, &html))
     }
 
     /// The built-in message with its placeholders in place of values, as administrators edit it.
@@ -130,7 +130,7 @@ impl Templates {
         };
         let subject = self.built_in(key, "subject", &message, &values, &link)?;
         let html = self.built_in(key, "html", &message, &values, &link)?;
-        Ok(finished(&subject, html))
+        Ok(finished(&subject, &html))
     }
 
     /// The built-in message with `payload` laid over example values.
@@ -203,7 +203,7 @@ pub fn sanitized_subject(subject: &str) -> String {
     style::one_line(subject, MAX_SUBJECT_CHARS)
 }
 
-fn finished(subject: &str, html: String) -> Rendered {
+fn finished(subject: &str, html: &str) -> Rendered {
     let html = html.trim().to_owned();
     Rendered {
         subject: sanitized_subject(subject),
@@ -218,9 +218,11 @@ fn write_value(
     state: &mut State<'_, '_>,
     value: &Value,
 ) -> Result<(), minijinja::Error> {
-    let written = match state.auto_escape() {
-        AutoEscape::Html if !value.is_safe() => out.write_str(&markup::escaped(&value.to_string())),
-        _ => write!(out, "{value}"),
+    let is_html = *state.auto_escape() == AutoEscape::Html;
+    let written = if is_html && !value.is_safe() {
+        out.write_str(&markup::escaped(&value.to_string()))
+    } else {
+        write!(out, "{value}")
     };
     written.map_err(minijinja::Error::from)
 }

@@ -329,8 +329,8 @@ mod tests {
         #[test]
         fn any_input_comes_out_clean_and_stays_as_it_is_when_cleaned_again(html in "[a-z<>/\"'=&;:! {}-]{0,80}") {
             let once = clean(&html);
-            prop_assert_eq!(clean(&once), once.clone());
-            prop_assert!(!once.contains("<script") && !once.contains("javascript:") || !once.contains("href"));
+            prop_assert!(!once.contains("<script") && (!once.contains("javascript:") || !once.contains("href")));
+            prop_assert_eq!(clean(&once), once);
         }
     }
 }

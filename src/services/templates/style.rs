@@ -5,7 +5,6 @@ use chrono::{DateTime, NaiveDate, Utc};
 use minijinja::{AutoEscape, State, Value};
 
 /// Template filter: line breaks of the text stay line breaks in HTML.
-#[expect(clippy::needless_pass_by_value, reason = "the signature of a template filter")]
 pub(super) fn lines(state: &State<'_, '_>, value: Value) -> Value {
     if value.is_safe() || *state.auto_escape() != AutoEscape::Html {
         return value;

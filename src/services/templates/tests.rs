@@ -79,7 +79,7 @@ fn hostile_values_stay_data_in_every_message() {
     let templates = templates();
     let hostile = "<img src=x onerror=alert(1)>{{ 7*7 }}{% raw %}\r\nBcc: eve@evil.example";
     let mut payload = payload();
-    for (_, value) in payload.iter_mut() {
+    for (_, value) in &mut payload {
         if value.is_string() {
             *value = json!(hostile);
         }

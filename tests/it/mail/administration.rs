@@ -13,7 +13,7 @@ async fn with_a_failed_and_a_waiting_mail() -> (SmtpServer, TestApp, OutboxRow, 
     app.app
         .notifications
         .outbox
-        .insert_absent(&[failed.clone()])
+        .insert_absent(std::slice::from_ref(&failed))
         .await
         .unwrap();
     drain(&app).await;
@@ -21,7 +21,7 @@ async fn with_a_failed_and_a_waiting_mail() -> (SmtpServer, TestApp, OutboxRow, 
     app.app
         .notifications
         .outbox
-        .insert_absent(&[waiting.clone()])
+        .insert_absent(std::slice::from_ref(&waiting))
         .await
         .unwrap();
     (server, app, failed, waiting)

@@ -15,7 +15,7 @@ async fn a_mail_has_both_parts_a_working_link_and_the_headers_that_identify_it()
     app.app
         .notifications
         .outbox
-        .insert_absent(&[row.clone()])
+        .insert_absent(std::slice::from_ref(&row))
         .await
         .unwrap();
     assert_eq!(drain(&app).await, 1);
@@ -96,11 +96,9 @@ async fn three_drains_at_once_send_each_of_a_thousand_mails_once() {
         .map(|n| mail_to(&format!("r{n}@contoso.example")))
         .collect();
     first.app.notifications.outbox.insert_absent(&rows).await.unwrap();
-    let begun = std::time::Instant::now();
 
     let started = futures::future::join3(drain(&first), drain(&second), drain(&third)).await;
 
-    let took = begun.elapsed();
     assert_eq!(started.0 + started.1 + started.2, 1_000, "{started:?}");
     let taken = server.by_recipient();
     assert_eq!(
@@ -114,7 +112,6 @@ async fn three_drains_at_once_send_each_of_a_thousand_mails_once() {
         .count_documents(filter)
         .await;
     assert_eq!(sent.unwrap(), 1_000);
-    println!("1 000 mails by three drains in {took:?}: {started:?}");
 }
 
 #[tokio::test]

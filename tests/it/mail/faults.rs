@@ -1,6 +1,6 @@
 use super::delivery::stored;
 use super::{app_sending_to, drain};
-use crate::support::{START, SmtpServer, TestApp, eventually, mail_to};
+use crate::support::{AUTHORITY, START, ServiceProcess, SmtpServer, TestApp, eventually, mail_to};
 use workflow_ops::domain::time::Timestamp;
 use workflow_ops::repositories::outbox_row::{OutboxRow, OutboxStatus};
 
@@ -177,10 +177,34 @@ async fn a_server_that_is_away_costs_no_attempt_and_mail_flows_when_it_is_back()
 
 #[tokio::test]
 async fn a_server_without_a_trusted_certificate_gets_no_mail() {
-    let server = SmtpServer::untrusted();
-    let mut settings = server.settings();
-    settings.retain(|(name, _)| *name != "SMTP_TLS");
-    settings.push(("SMTP_TLS", "implicit".to_owned()));
+    for (server, tls) in [
+        (SmtpServer::with_tls(), "implicit"),
+        (SmtpServer::with_starttls(), "starttls"),
+    ] {
+        let settings = server.settings_with_tls(tls);
+        let settings: Vec<_> = settings
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let app = TestApp::with(&settings).await;
+        let row = enqueue(&app, &["ann@contoso.example"]).await.remove(0);
+        drain(&app).await;
+        let waiting = stored(&app, &row).await;
+        assert_eq!(
+            (waiting.status, waiting.retry_count),
+            (OutboxStatus::Pending, 0),
+            "{tls}"
+        );
+        let reason = waiting.last_error.unwrap().to_lowercase();
+        assert!(reason.contains("certificate"), "{tls}: {reason}");
+        assert!(server.mails().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_offers_no_starttls_gets_no_mail_in_the_clear() {
+    let server = SmtpServer::start();
+    let settings = server.settings_with_tls("starttls");
     let settings: Vec<_> = settings
         .iter()
         .map(|(name, value)| (*name, value.as_str()))
@@ -188,10 +212,23 @@ async fn a_server_without_a_trusted_certificate_gets_no_mail() {
     let app = TestApp::with(&settings).await;
     let row = enqueue(&app, &["ann@contoso.example"]).await.remove(0);
     drain(&app).await;
-    let waiting = stored(&app, &row).await;
-    assert_eq!((waiting.status, waiting.retry_count), (OutboxStatus::Pending, 0));
-    assert!(waiting.last_error.unwrap().to_lowercase().contains("certificate"));
+    assert_eq!(stored(&app, &row).await.retry_count, 0);
     assert!(server.mails().is_empty());
+}
+
+#[tokio::test]
+async fn mail_goes_over_tls_when_the_machine_trusts_the_servers_authority() {
+    for (server, tls) in [
+        (SmtpServer::with_tls(), "implicit"),
+        (SmtpServer::with_starttls(), "starttls"),
+    ] {
+        let app = TestApp::new().await;
+        let mut settings = server.settings_with_tls(tls);
+        settings.push(("SSL_CERT_FILE", AUTHORITY.to_owned()));
+        let _process = ServiceProcess::start(app.database().name(), &settings);
+        enqueue(&app, &["ann@contoso.example"]).await;
+        assert_eq!(server.wait_for(1).await.len(), 1, "{tls}");
+    }
 }
 
 #[tokio::test]
@@ -239,7 +276,7 @@ async fn a_slow_sender_whose_lease_ended_changes_nothing() {
     let second = claim(later).await.unwrap().unwrap();
     let lease = |claimed| match claimed {
         workflow_ops::repositories::outbox_repo::Claimed::Row(lease, _) => lease,
-        other => panic!("{other:?}"),
+        other @ workflow_ops::repositories::outbox_repo::Claimed::Malformed(..) => panic!("{other:?}"),
     };
     let (slow, quick) = (lease(first), lease(second));
     assert!(!outbox.mark_failed(&slow, 1, "late", later).await.unwrap());

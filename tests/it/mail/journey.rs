@@ -48,9 +48,9 @@ async fn a_decision_reaches_the_requester_with_its_words_as_text() {
     drain(&app).await;
 
     let mails = server.mails();
-    let approver = of(&mails, MARK);
+    let manager = of(&mails, MARK);
     assert!(
-        approver[0]
+        manager[0]
             .subject()
             .contains("Laptop <b>now</b> Bcc: eve@evil.example {{ 7*7 }}")
     );
@@ -233,14 +233,14 @@ async fn reminders_and_escalations_are_mailed_once_though_processes_are_killed_a
             .map(|mail| (mail.to[0].clone(), mail.header("Message-ID")))
             .collect()
     };
-    let patience = Duration::from_secs(60);
+    let patience = Duration::from_mins(1);
     eventually_within(patience, "somebody is reminded", || async {
         !about("Due soon", &reminded).is_empty()
     })
     .await;
-    for victim in 0..2 {
-        processes[victim].kill();
-        processes[victim] = start();
+    for victim in &mut processes {
+        victim.kill();
+        *victim = start();
     }
     eventually_within(patience, "somebody is told", || async {
         about("Overdue", &escalated).len() >= 2

@@ -66,7 +66,6 @@ async fn killed_processes_lose_no_mail_and_double_at_most_what_was_in_flight() {
             "{recipient} got one mail under several Message-IDs: {ids:?}"
         );
     }
-    println!("{MAILS} mails, {KILLS} kills: {doubled} doubled, none lost");
 }
 
 #[tokio::test]

@@ -10,7 +10,6 @@ mod metrics;
 mod templates;
 
 use crate::support::{SmtpServer, TestApp};
-use std::future::Future;
 
 /// A service that sends its mail to `server`.
 async fn app_sending_to(server: &SmtpServer) -> TestApp {
@@ -23,6 +22,6 @@ async fn app_sending_to(server: &SmtpServer) -> TestApp {
 }
 
 /// Sends everything that is due, and waits for it.
-fn drain(app: &TestApp) -> impl Future<Output = usize> + '_ {
-    async { app.app.notifications.drain.drain().await.unwrap() }
+async fn drain(app: &TestApp) -> usize {
+    app.app.notifications.drain.drain().await.unwrap()
 }

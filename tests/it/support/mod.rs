@@ -16,5 +16,5 @@ pub(crate) use app::{START, TestApp};
 pub(crate) use client::{Reply, TestClient, send as client_send};
 pub(crate) use mails::{mail, mail_to, notice};
 pub(crate) use service_process::ServiceProcess;
-pub(crate) use smtp::{SmtpServer, TakenMail};
+pub(crate) use smtp::{AUTHORITY, SmtpServer, TakenMail};
 pub(crate) use waiting::{eventually, eventually_within};

@@ -9,11 +9,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
-/// A certificate that nobody has signed but itself, for the TLS failure of tests; its key protects nothing.
-const SELF_SIGNED: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/tests/it/support/smtp/self-signed.pem"
-);
+/// The server's certificate and key for tests of TLS, signed by an authority of our own; they protect nothing.
+const CERTIFICATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/smtp/server.pem");
+/// That authority's certificate.
+pub(crate) const AUTHORITY: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/smtp/authority.pem");
 const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/smtp/server.py");
 const PACKAGE: &str = "aiosmtpd==1.4.6";
 
@@ -45,9 +45,14 @@ impl SmtpServer {
         Self::with(&["--delay-ms", &millis.to_string()])
     }
 
-    /// A server whose certificate is not to be trusted.
-    pub(crate) fn untrusted() -> Self {
-        Self::with(&["--tls", SELF_SIGNED])
+    /// A server with TLS from the first byte.
+    pub(crate) fn with_tls() -> Self {
+        Self::with(&["--tls", CERTIFICATE])
+    }
+
+    /// A server that takes mail only after STARTTLS.
+    pub(crate) fn with_starttls() -> Self {
+        Self::with(&["--starttls", CERTIFICATE])
     }
 
     fn with(arguments: &[&str]) -> Self {
@@ -76,6 +81,14 @@ impl SmtpServer {
             ("SMTP_TLS", "none".to_owned()),
             ("MAIL_FROM", "ops@contoso.example".to_owned()),
         ]
+    }
+
+    /// The same over TLS: `implicit` or `starttls`.
+    pub(crate) fn settings_with_tls(&self, tls: &str) -> Vec<(&'static str, String)> {
+        let mut settings = self.settings();
+        settings.retain(|(name, _)| *name != "SMTP_TLS");
+        settings.push(("SMTP_TLS", tls.to_owned()));
+        settings
     }
 
     /// The mails taken so far, in order.

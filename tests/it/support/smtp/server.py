@@ -1,6 +1,6 @@
 """A real SMTP server for tests (aiosmtpd). Accepted mails become files; the recipient's address says what goes wrong.
 
-    server.py FOLDER [--tls CERTIFICATE] [--delay-ms N]
+    server.py FOLDER [--tls CERTIFICATE] [--starttls CERTIFICATE] [--delay-ms N]
 
 Prints the port it listens on. Recipients whose address starts with
 
@@ -66,20 +66,32 @@ class Server(SMTP):
         await super().smtp_DATA(arg)
 
 
+def context(certificate):
+    if not certificate:
+        return None
+    made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    made.load_cert_chain(certificate)
+    return made
+
+
 async def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder")
     parser.add_argument("--tls")
+    parser.add_argument("--starttls")
     parser.add_argument("--delay-ms", type=int, default=0)
     arguments = parser.parse_args()
-    context = None
-    if arguments.tls:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(arguments.tls)
+    implicit, upgrade = context(arguments.tls), context(arguments.starttls)
     mailbox = Mailbox(arguments.folder, arguments.delay_ms / 1000)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: Server(mailbox, enable_SMTPUTF8=True, loop=loop), "127.0.0.1", 0, ssl=context, backlog=512
+        lambda: Server(
+            mailbox, enable_SMTPUTF8=True, loop=loop, tls_context=upgrade, require_starttls=upgrade is not None
+        ),
+        "127.0.0.1",
+        0,
+        ssl=implicit,
+        backlog=512,
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     # Ends with the test: its end of standard input closes.
