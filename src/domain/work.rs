@@ -131,6 +131,9 @@ pub struct TicketFigures {
     pub tasks: i32,
     pub tasks_open: i32,
     pub tasks_done: i32,
+    /// Open tasks without an agent that nobody may assign.
+    #[serde(default)]
+    pub tasks_orphaned: i32,
     pub forms: i32,
     pub forms_open: i32,
     pub forms_done: i32,

@@ -1,5 +1,6 @@
 //! A ticket in numbers, for the figures over all tickets; pure, like the rest of the work index.
 
+use super::responsibility;
 use crate::domain::ticket::{
     ApprovalDecision, AssignmentStatus, HandoverStatus, InfoRequestStatus, Phase, Step, Ticket,
 };
@@ -51,6 +52,7 @@ pub(super) fn derive(ticket: &Ticket) -> TicketFigures {
         tasks: steps(ticket, StepType::Task, |_| true),
         tasks_open: steps(ticket, StepType::Task, |step| !step.phase.is_ended()),
         tasks_done: steps(ticket, StepType::Task, |step| step.phase == Phase::Completed),
+        tasks_orphaned: steps(ticket, StepType::Task, |step| is_orphaned(ticket, step)),
         forms: steps(ticket, StepType::Form, |_| true),
         forms_open: steps(ticket, StepType::Form, |step| !step.phase.is_ended()),
         forms_done: steps(ticket, StepType::Form, |step| step.phase == Phase::Completed),
@@ -64,6 +66,14 @@ fn steps(ticket: &Ticket, kind: StepType, wanted: impl Fn(&Step) -> bool) -> i32
             .iter()
             .filter(|step| step.kind == kind && wanted(step)),
     )
+}
+
+/// Whether an open task has no agent and nobody who may name one.
+fn is_orphaned(ticket: &Ticket, step: &Step) -> bool {
+    ticket.is_live()
+        && step.is_live()
+        && step.assignee.is_none()
+        && responsibility::task_owners(ticket, step).is_empty()
 }
 
 fn count<T>(items: impl Iterator<Item = T>) -> i32 {

@@ -10,10 +10,10 @@ use mongodb::error::Result;
 use mongodb::options::Hint;
 
 /// The name of the covering index.
-const INDEX: &str = "figures";
+const INDEX: &str = "ticket_figures";
 
 /// The numbers of a ticket that are summed up.
-const NUMBERS: [&str; 17] = [
+const NUMBERS: [&str; 18] = [
     "approvals_pending",
     "approvals_approved",
     "approvals_rejected",
@@ -28,6 +28,7 @@ const NUMBERS: [&str; 17] = [
     "tasks",
     "tasks_open",
     "tasks_done",
+    "tasks_orphaned",
     "forms",
     "forms_open",
     "forms_done",

@@ -27,9 +27,10 @@ pub(super) async fn refresh(app: App) -> anyhow::Result<u64> {
     gauge!("workflow_relay_parked").set(relay.parked as f64);
     gauge!("workflow_timers_overdue").set(overdue as f64);
     gauge!("workflow_timers_in_trouble").set(app.timers.in_trouble().await? as f64);
+    gauge!("workflow_tasks_orphaned").set(app.admin.agent_metrics.orphaned_tasks().await? as f64);
     let tasks = app.tasks.tracker.len();
     gauge!("workflow_background_tasks").set(tasks as f64);
-    Ok(9)
+    Ok(10)
 }
 
 #[expect(

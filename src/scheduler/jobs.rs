@@ -27,6 +27,7 @@ pub fn all(settings: &Settings) -> Vec<Job> {
         ),
         Job::new("relay_sweep", RELAY_SWEEP, Where::Everywhere, sweep_relay),
         Job::new("fire_timers", FIRE_TIMERS, Where::Everywhere, fire_timers),
+        Job::new("statistics", MINUTE, Where::OneProcess, refresh_statistics),
         Job::new("gauges", GAUGES, Where::Everywhere, gauges::refresh),
         Job::new("lease_cleanup", 5 * MINUTE, Where::OneProcess, clean_up_leases),
         Job::new("retention", 60 * MINUTE, Where::OneProcess, apply_retention),
@@ -46,6 +47,12 @@ async fn sweep_relay(app: App) -> anyhow::Result<u64> {
 
 async fn fire_timers(app: App) -> anyhow::Result<u64> {
     Ok(app.timers.fire_due().await?)
+}
+
+/// Keeps the figures over everything from growing old while nobody looks; who looks gets fresher ones.
+async fn refresh_statistics(app: App) -> anyhow::Result<u64> {
+    app.admin.agent_metrics.refresh().await?;
+    Ok(1)
 }
 
 /// Administrators see a mail as being sent while it has a lease, so leases that ended are taken off.

@@ -68,6 +68,11 @@ impl Statistics {
         Ok(kept)
     }
 
+    /// The set `name` as it was last computed, however old.
+    pub async fn kept(&self, name: &'static str) -> Result<Option<Figures>, ServiceError> {
+        Ok(self.repo.load(name).await?)
+    }
+
     /// Recomputes unless another process is at it.
     async fn recompute_alone(&self, name: &'static str, compute: &Compute) -> Result<(), ServiceError> {
         let now = self.clock.now();

@@ -17,6 +17,8 @@ use mongodb::error::Result;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+/// The figure of open tasks that nobody may assign; for gauges, not for the command centre.
+const ORPHANED: &str = "orphaned_tasks";
 /// The set's name.
 const NAME: &str = "agent_metrics";
 const TERMINAL: [&str; 4] = ["COMPLETED", "REJECTED", "SKIPPED", "CANCELLED"];
@@ -45,6 +47,18 @@ impl AgentMetrics {
         Self { statistics, compute }
     }
 
+    /// Takes the figures anew when they are old.
+    pub async fn refresh(&self) -> std::result::Result<(), ServiceError> {
+        self.statistics.get(NAME, &self.compute).await.map(|_| ())
+    }
+
+    /// How many open tasks nobody may assign, as of the last figures.
+    pub async fn orphaned_tasks(&self) -> std::result::Result<i64, ServiceError> {
+        let kept = self.statistics.kept(NAME).await?;
+        let orphaned = kept.and_then(|figures| figures.values.get(ORPHANED).and_then(Value::as_i64));
+        Ok(orphaned.unwrap_or_default())
+    }
+
     /// The figures, with when they were taken.
     pub async fn show(&self, actor: &Actor) -> std::result::Result<Figures, ServiceError> {
         require_admin(actor)?;
@@ -59,6 +73,10 @@ async fn compute(database: &Database, notifications: &Notifications, now: Timest
         admin_figures::collect(database, now),
     )?;
     let mut figures = tickets(&by_status);
+    figures.insert(
+        ORPHANED.to_owned(),
+        sum(&by_status, "tasks_orphaned", |_| true).into(),
+    );
     figures.insert("notifications".to_owned(), mail);
     figures.extend(others);
     Ok(JsonObject(figures))
