@@ -10,6 +10,7 @@ use crate::engine::advance::{Move, Moves, Scope};
 use crate::engine::closing::{Ending, end_step};
 use crate::engine::decision::Undecided;
 use crate::engine::definition::{ForkDefinition, StepDefinition, StepKind};
+use crate::engine::scopes;
 use crate::engine::turn::Turn;
 use serde_json::json;
 
@@ -32,6 +33,7 @@ pub(super) fn pass(
         }
         .into());
     }
+    end_earlier_rounds(turn, definition, scope)?;
     let workflow = turn.workflow_in(scope.container.as_ref())?;
     let join = workflow.join_of.get(&definition.key).cloned();
     let now = turn.now();
@@ -85,6 +87,25 @@ pub(super) fn pass(
                 branch: Some(at),
             },
         ));
+    }
+    Ok(())
+}
+
+/// A fork that is entered again starts its branches anew: late branches of an earlier round, whose join has passed, end.
+fn end_earlier_rounds(
+    turn: &mut Turn<'_>,
+    definition: &StepDefinition,
+    scope: &Scope,
+) -> Result<(), Undecided> {
+    let earlier: Vec<TicketStepId> = turn
+        .ticket
+        .forks
+        .iter()
+        .filter(|fork| fork.fork_key == definition.key && fork.container == scope.container)
+        .map(|fork| fork.fork.clone())
+        .collect();
+    for fork in earlier {
+        scopes::cancel_other_branches(turn, &fork, None)?;
     }
     Ok(())
 }

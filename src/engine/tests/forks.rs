@@ -248,3 +248,39 @@ fn a_join_that_times_out_takes_what_it_has() {
     world.must("root", Command::FireTimers);
     assert_eq!(world.ticket().status, TicketStatus::Rejected);
 }
+
+#[test]
+fn a_fork_that_is_entered_again_ends_the_late_branches_of_the_round_before() {
+    let flow = definition(
+        vec![
+            fork("split", "FAIL_ALL", &["slow", "fast"]),
+            task("slow"),
+            approval("fast", "one"),
+            join("meet", "split", "ANY"),
+            approval("check", "two"),
+            end("done"),
+        ],
+        &[
+            ("slow", "COMPLETE_TASK", "meet"),
+            ("fast", "APPROVE", "meet"),
+            ("meet", "COMPLETE_TASK", "check"),
+            ("check", "APPROVE", "done"),
+            ("check", "REJECT", "split"),
+        ],
+    );
+    let mut world = World::raised(flow);
+    world.approve("one", "fast");
+    let late = world.id("slow");
+    world.reject("two", "check");
+    assert_eq!(
+        world.ticket().step(&late).unwrap().phase,
+        crate::domain::ticket::Phase::Cancelled
+    );
+    assert_eq!(world.live(), ["slow", "fast"]);
+    assert_eq!(world.step("slow").round, 2);
+    world.approve("one", "fast");
+    world.approve("two", "check");
+    world.work("bob", "slow");
+    assert_eq!(world.ticket().status, TicketStatus::Completed);
+    assert_eq!(world.replayed(), *world.ticket());
+}

@@ -3,3 +3,5 @@
 mod actions;
 mod flows;
 mod forks;
+mod graphs;
+mod properties;
