@@ -1,6 +1,8 @@
 //! The OpenAPI document and two pages that show it, all from inside the program: no page loads anything from outside.
 
+use super::envelope::plain_error;
 use crate::app::App;
+use crate::domain::error::ErrorCode;
 use axum::Router;
 use axum::extract::Path;
 use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION};
@@ -73,7 +75,7 @@ fn swagger_file(file: &str, config: Arc<Config<'static>>) -> Response {
             }
             response
         }
-        Ok(None) | Err(_) => StatusCode::NOT_FOUND.into_response(),
+        Ok(None) | Err(_) => plain_error(StatusCode::NOT_FOUND, ErrorCode::NotFound, "Not Found"),
     }
 }
 

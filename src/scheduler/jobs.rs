@@ -29,6 +29,12 @@ pub fn all(settings: &Settings) -> Vec<Job> {
         Job::new("fire_timers", FIRE_TIMERS, Where::Everywhere, fire_timers),
         Job::new("statistics", MINUTE, Where::OneProcess, refresh_statistics),
         Job::new("gauges", GAUGES, Where::Everywhere, gauges::refresh),
+        Job::new(
+            "rate_limit_upkeep",
+            MINUTE,
+            Where::Everywhere,
+            forget_quiet_people,
+        ),
         Job::new("lease_cleanup", 5 * MINUTE, Where::OneProcess, clean_up_leases),
         Job::new("retention", 60 * MINUTE, Where::OneProcess, apply_retention),
     ]
@@ -43,6 +49,12 @@ async fn drain_outbox(app: App) -> anyhow::Result<u64> {
 /// Carries on what crashed processes or full queues left in the tails of tickets.
 async fn sweep_relay(app: App) -> anyhow::Result<u64> {
     Ok(app.execute.relay().sweep().await?)
+}
+
+/// The bound on requests keeps a counter for each person; quiet ones are dropped.
+async fn forget_quiet_people(app: App) -> anyhow::Result<u64> {
+    app.rate_limit.forget_quiet();
+    Ok(0)
 }
 
 async fn fire_timers(app: App) -> anyhow::Result<u64> {

@@ -37,7 +37,7 @@ where
 }
 
 /// A body that must be there.
-pub(super) fn read<T>(bytes: &Bytes) -> Result<T, ServiceError>
+fn read<T>(bytes: &Bytes) -> Result<T, ServiceError>
 where
     T: DeserializeOwned + Validate<Context = ()>,
 {

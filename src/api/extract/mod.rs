@@ -4,7 +4,6 @@
 
 mod body;
 mod caller;
-mod command;
 mod lenient;
 mod path;
 mod preconditions;
@@ -13,7 +12,6 @@ mod request_context;
 
 pub use body::{ApiJson, OptionalJson};
 pub use caller::{Caller, CallerToken, OptionalCaller};
-pub use command::{ApiCommand, CommandBody, NoBody};
 pub use path::ApiPath;
 pub use preconditions::{IdempotencyKey, IfMatch};
 pub use query::ApiQuery;

@@ -26,3 +26,33 @@ pub(super) async fn shed(State(places): State<Arc<Semaphore>>, request: Request,
     };
     next.run(request).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+    use axum::http::StatusCode;
+    use axum::routing::get;
+    use axum::{Router, middleware};
+    use tower::ServiceExt;
+
+    #[tokio::test]
+    async fn above_the_bound_requests_are_shed_and_health_is_answered() {
+        let places = Arc::new(Semaphore::new(1));
+        let shedding = middleware::from_fn_with_state(Arc::clone(&places), shed);
+        let router: Router = Router::new()
+            .route("/", get(async || ()))
+            .route("/health/live", get(async || ()))
+            .layer(shedding);
+        let status = async |path: &str| {
+            let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+            router.clone().oneshot(request).await.unwrap().status()
+        };
+        assert_eq!(status("/").await, StatusCode::OK);
+        let taken = places.try_acquire().unwrap();
+        assert_eq!(status("/").await, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(status("/health/live").await, StatusCode::OK);
+        drop(taken);
+        assert_eq!(status("/").await, StatusCode::OK);
+    }
+}

@@ -42,7 +42,10 @@ pub fn around(router: Router, app: &App) -> Router {
         .layer(middleware::from_fn(conditional::answer))
         .layer(CatchPanicLayer::custom(panics::answer))
         .layer(middleware::from_fn_with_state(places, load::shed))
-        .layer(middleware::from_fn_with_state(app.clone(), timeout::bound))
+        .layer(middleware::from_fn_with_state(
+            app.settings.server.request_timeout,
+            timeout::bound,
+        ))
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
         .layer(middleware::from_fn_with_state(
             app.clone(),

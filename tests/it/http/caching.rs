@@ -1,6 +1,7 @@
 use crate::support::TestApp;
 use crate::support::client_send as send;
 use reqwest::Method;
+use serde_json::json;
 
 #[tokio::test]
 async fn confidential_answers_are_not_kept() {
@@ -58,4 +59,40 @@ async fn large_json_is_compressed_on_request() {
         request.send().await.unwrap().headers()["content-encoding"],
         "gzip"
     );
+}
+
+#[tokio::test]
+async fn a_change_based_on_an_old_version_is_refused_with_the_current_one() {
+    let app = TestApp::with_people().await;
+    let dana = app.person("dana.wolf");
+    let created = dana
+        .post("/api/v1/workflows", json!({"name": "Versions"}))
+        .await
+        .expect(200);
+    let path = format!(
+        "/api/v1/workflows/{}",
+        created.body["workflow_id"].as_str().unwrap()
+    );
+    let read = dana.get(&path).await.expect(200);
+    let tag = read.header("etag").to_owned();
+    assert_eq!(read.header("cache-control"), "private, no-cache");
+    let rename = |name: &str, tag: &str| {
+        let request = dana
+            .request(Method::PATCH, &format!("{path}/metadata"))
+            .header("if-match", tag);
+        send(request.json(&json!({"name": name})))
+    };
+    rename("First", &tag).await.expect(200);
+    let refused = rename("Second", &tag).await.expect(412);
+    assert_eq!(refused.code(), "PRECONDITION_FAILED");
+    let current = refused.header("etag").to_owned();
+    assert_eq!(current, dana.get(&path).await.expect(200).header("etag"));
+    rename("Second", "\"no version of ours\"").await.expect(412);
+    rename("Second", &current).await.expect(200);
+    let known = dana.request(Method::GET, &path).header("if-none-match", &current);
+    send(known).await.expect(200);
+    let now = dana.get(&path).await.header("etag").to_owned();
+    send(dana.request(Method::GET, &path).header("if-none-match", now))
+        .await
+        .expect(304);
 }
