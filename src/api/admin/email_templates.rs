@@ -1,5 +1,6 @@
 //! `/admin/email-templates` (contract http-admin-notifications 12).
 
+use super::Done;
 use crate::api::envelope::ApiResult;
 use crate::api::extract::{ApiJson, ApiPath, Caller, ClientAddress};
 use crate::api::view::wire_time::{wire_time, wire_time_option};
@@ -133,12 +134,6 @@ struct SavedWording {
     template: OverrideView,
 }
 
-/// What was done.
-#[derive(Debug, Serialize, ToSchema)]
-struct Done {
-    message: &'static str,
-}
-
 /// Every message, and the wordings in force.
 #[utoipa::path(get, path = "/email-templates", tag = "admin", operation_id = "list_email_templates",
     responses((status = 200, body = EmailTemplates)))]
@@ -211,6 +206,6 @@ async fn revert_email_template(
     };
     app.admin.templates.revert(by, &template_id).await?;
     Ok(Json(Done {
-        message: "The template was reverted to its default.",
+        message: "The template was reverted to its default.".to_owned(),
     }))
 }

@@ -56,7 +56,9 @@ pub(super) async fn answer(request: Request, next: Next) -> Response {
     headers.append(VARY, HeaderValue::from_static("origin"));
     if !may_revalidate {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.remove(ETAG);
+        if keep_nothing {
+            headers.remove(ETAG);
+        }
         return response;
     }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));

@@ -142,6 +142,7 @@ pub(super) struct CompleteTask {
 
 /// A draft of a task's output.
 #[derive(Debug, Deserialize, Serialize, Validate, ToSchema)]
+#[schema(as = SaveTaskDraft)]
 pub(super) struct SaveDraft {
     /// Anything; it is kept as it is.
     #[garde(skip)]

@@ -68,7 +68,7 @@ async fn a_change_based_on_an_old_version_is_refused_with_the_current_one() {
     let created = dana
         .post("/api/v1/workflows", json!({"name": "Versions"}))
         .await
-        .expect(200);
+        .expect(201);
     let path = format!(
         "/api/v1/workflows/{}",
         created.body["workflow_id"].as_str().unwrap()
