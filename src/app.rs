@@ -2,6 +2,7 @@
 
 use crate::api::layer::RateLimit;
 use crate::auth::Authenticator;
+use crate::clients::object_store::FileStore;
 use crate::config::Settings;
 use crate::domain::time::Clock;
 use crate::repositories::relay::RelayTargets;
@@ -9,6 +10,7 @@ use crate::repositories::ticket_repo::TicketRepo;
 use crate::scheduler::status::JobRegistry;
 use crate::services::access::AccessService;
 use crate::services::admin::Administration;
+use crate::services::attachments::Attachments;
 use crate::services::change_requests::ChangeRequestService;
 use crate::services::definition_cache::DefinitionCache;
 use crate::services::execute::Execute;
@@ -56,6 +58,8 @@ pub struct Inner {
     pub admin: Administration,
     /// Published versions, compiled.
     pub definitions: DefinitionCache,
+    /// Uploaded files.
+    pub attachments: Attachments,
     /// Tables of keys and people.
     pub lookups: Lookups,
     /// Where decisions get their facts.
@@ -95,6 +99,8 @@ impl App {
         let system_config = SystemConfigReader::new(&database, &settings);
         let notifications = Notifications::new(&database, &settings, &clock, &tasks, &system_config)?;
         let definitions = DefinitionCache::new(&database);
+        let files = FileStore::open(&settings.attachments)?;
+        let attachments = Attachments::new(&database, files, &system_config, &clock);
         let lookups = Lookups::new(&database, &clock);
         let facts = FactSource::new(
             &database,
@@ -120,6 +126,7 @@ impl App {
             notifications,
             workflows: WorkflowService::new(&database, clock.clone(), definitions.clone()),
             definitions,
+            attachments,
             lookups,
             change_requests: ChangeRequestService::new(&database, &tickets, &facts),
             tickets,

@@ -185,7 +185,7 @@ fn refusal_status(refusal: &Refusal) -> StatusCode {
     }
 }
 
-fn describe(error: &ServiceError) -> ErrorObject {
+pub(super) fn describe(error: &ServiceError) -> ErrorObject {
     let (code, details) = match error {
         ServiceError::Refused(refusal) => (refusal.code(), refusal.details()),
         ServiceError::Unauthenticated(_) => (ErrorCode::AuthenticationError, Map::new()),

@@ -5,8 +5,8 @@
 
 use super::envelope::plain_error;
 use super::{
-    admin, change_requests, dev, docs, health, layer, lookups, metrics, notifications, openapi, tickets,
-    workflows,
+    admin, attachments, change_requests, dev, docs, health, layer, lookups, metrics, notifications, openapi,
+    tickets, workflows,
 };
 use crate::app::App;
 use crate::domain::error::ErrorCode;
@@ -33,6 +33,7 @@ fn version_1() -> OpenApiRouter<App> {
 fn families() -> Vec<(&'static str, OpenApiRouter<App>)> {
     vec![
         ("/admin", admin::router()),
+        ("/attachments", attachments::router()),
         ("/lookups", lookups::router()),
         ("/change-requests", change_requests::router()),
         ("/notifications", notifications::router()),

@@ -2,3 +2,4 @@
 
 pub mod development_directory;
 pub mod mail;
+pub mod object_store;

@@ -278,6 +278,8 @@ pub enum ModelSettings {
 pub struct AttachmentSettings {
     /// The object store's address.
     pub store_url: Url,
+    /// What the object store is opened with beside its address: region, credentials.
+    pub store_options: Vec<(String, SecretString)>,
     /// The initial size limit, in mebibytes; an administrator may change it.
     pub max_mb: u64,
     /// The initial allowed types; an administrator may change them.

@@ -413,6 +413,7 @@ impl Reader {
         }
         AttachmentSettings {
             store_url,
+            store_options: self.sources.store_options(),
             max_mb: self.number_or("ATTACHMENTS_MAX_MB", 50, 1, 1_024),
             allowed_mime_types,
         }

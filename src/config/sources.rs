@@ -1,6 +1,7 @@
 //! Where raw values come from: the environment, then `.env` in development, then `config/*.toml`.
 
 use super::ConfigError;
+use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -44,6 +45,21 @@ impl Sources {
         } else {
             Err(ConfigError { problems })
         }
+    }
+
+    /// Options of cloud object stores under their usual names (`AWS_...`, `AZURE_STORAGE_...`, `GOOGLE_...`); they may be
+    /// secrets.
+    pub(super) fn store_options(&self) -> Vec<(String, SecretString)> {
+        const PREFIXES: [&str; 3] = ["AWS_", "AZURE_STORAGE_", "GOOGLE_"];
+        let is_option = |name: &str| {
+            PREFIXES
+                .iter()
+                .any(|prefix| name.to_uppercase().starts_with(prefix))
+        };
+        let options = self.values.iter().filter(|(name, _)| is_option(name));
+        options
+            .map(|(name, raw)| (name.to_lowercase(), SecretString::from(raw.value.clone())))
+            .collect()
     }
 
     /// Exactly these values, as if they came from the environment.

@@ -12,6 +12,7 @@ pub mod lookup;
 pub mod notice;
 pub mod person;
 pub mod refusal;
+pub mod stored_file;
 pub mod tail;
 pub mod ticket;
 pub mod time;

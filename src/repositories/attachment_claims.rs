@@ -82,7 +82,7 @@ impl AttachmentClaims {
         let rows: Vec<Row> = self
             .files
             .clone_with_type::<Row>()
-            .find(doc! {"_id": {"$in": ids}})
+            .find(doc! {"_id": {"$in": ids}, "removing_at": Bson::Null})
             .projection(doc! {"original_filename": 1, "uploaded_by": 1, "ticket_id": 1})
             .await?
             .try_collect()
@@ -105,7 +105,8 @@ impl AttachmentClaims {
     pub async fn claim(&self, id: &AttachmentId, claim: Claim<'_>) -> Result<bool> {
         let own = doc! {
             "_id": id.as_str(),
-            "ticket_id": {"$in": [Bson::Null, Bson::String(String::new())]},
+            "ticket_id": Bson::Null,
+            "removing_at": Bson::Null,
             "$or": [
                 {"claim": Bson::Null},
                 {"claim.key": claim.key, "claim.ticket_id": claim.ticket_id.as_str()},
@@ -160,18 +161,18 @@ impl AttachmentClaims {
     pub async fn link(&self, link: &AttachmentLink, ticket_id: &TicketId, now: Timestamp) -> Result<Linked> {
         let free = doc! {
             "_id": link.attachment_id.as_str(),
-            "ticket_id": {"$in": [Bson::Null, Bson::String(String::new())]},
+            "ticket_id": Bson::Null,
+            "removing_at": Bson::Null,
             "$or": [
                 {"claim": Bson::Null},
                 {"claim.ticket_id": ticket_id.as_str()},
                 {"claim.until": {"$lt": now}},
             ],
         };
+        // What the uploader said of it (`context`, step and label) stays; this is what the command used it for.
         let set = doc! {
             "ticket_id": ticket_id.as_str(),
-            "step_id": link.step_id.as_deref(),
-            "context": link.context.as_deref(),
-            "linked_at": now,
+            "linked": {"at": now, "step_id": link.step_id.as_deref(), "used_as": link.context.as_deref()},
         };
         let change = doc! {"$set": set, "$unset": {"claim": ""}};
         if self.files.update_one(free, change).await?.matched_count == 1 {
@@ -179,7 +180,7 @@ impl AttachmentClaims {
         }
         let found = self
             .files
-            .find_one(doc! {"_id": link.attachment_id.as_str()})
+            .find_one(doc! {"_id": link.attachment_id.as_str(), "removing_at": Bson::Null})
             .projection(doc! {"ticket_id": 1})
             .await?;
         Ok(

@@ -111,6 +111,7 @@ pub fn all() -> Vec<IndexSpec> {
         super::note_repo::indexes(),
         super::form_version_repo::indexes(),
         super::relay::indexes(),
+        super::attachment_repo::indexes(),
         super::lookup_repo::indexes(),
     ]
     .concat()

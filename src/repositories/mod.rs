@@ -5,6 +5,7 @@ pub mod admin_audit_search;
 pub mod admin_figures;
 pub mod admin_user_repo;
 pub mod attachment_claims;
+pub mod attachment_repo;
 pub mod audit_repo;
 pub mod audit_search;
 pub mod bootstrap_repo;

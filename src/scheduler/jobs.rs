@@ -36,6 +36,12 @@ pub fn all(settings: &Settings) -> Vec<Job> {
             forget_quiet_people,
         ),
         Job::new("lease_cleanup", 5 * MINUTE, Where::OneProcess, clean_up_leases),
+        Job::new(
+            "attachment_sweep",
+            60 * MINUTE,
+            Where::OneProcess,
+            sweep_attachments,
+        ),
         Job::new("retention", 60 * MINUTE, Where::OneProcess, apply_retention),
     ]
 }
@@ -65,6 +71,12 @@ async fn fire_timers(app: App) -> anyhow::Result<u64> {
 async fn refresh_statistics(app: App) -> anyhow::Result<u64> {
     app.admin.agent_metrics.refresh().await?;
     Ok(1)
+}
+
+/// Removes files that no ticket uses, and bytes of uploads that broke off.
+async fn sweep_attachments(app: App) -> anyhow::Result<u64> {
+    let files = app.attachments.sweep_loose_files().await?;
+    Ok(files + app.attachments.sweep_loose_bytes().await?)
 }
 
 /// Administrators see a mail as being sent while it has a lease, so leases that ended are taken off.

@@ -10,6 +10,7 @@
 )]
 
 mod access;
+mod attachments;
 mod commit;
 mod http;
 mod lookups;

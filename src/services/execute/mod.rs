@@ -5,6 +5,7 @@ mod create;
 mod request;
 pub(crate) mod turn;
 
+pub(crate) use request::identity;
 pub use request::{CommandRequest, CreateRequest, Executed, ExpectedVersion, IdempotencyKey, fingerprint};
 
 use crate::app::Tasks;

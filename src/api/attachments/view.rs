@@ -1,0 +1,346 @@
+//! What the attachment routes take and answer.
+
+use crate::api::envelope::{ApiError, ErrorObject, describe};
+use crate::api::view::wire_time::wire_time;
+use crate::clients::object_store::FileReader;
+use crate::domain::stored_file::{FileContext, StoredFile};
+use crate::services::attachments::ChangeFile;
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::Response;
+use garde::Validate;
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// An uploaded file.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct FileUploaded {
+    attachment_id: String,
+    original_filename: String,
+    size_bytes: i64,
+    mime_type: String,
+}
+
+impl From<&StoredFile> for FileUploaded {
+    fn from(file: &StoredFile) -> Self {
+        Self {
+            attachment_id: file.id.to_string(),
+            original_filename: file.original_filename.clone(),
+            size_bytes: file.size_bytes,
+            mime_type: file.mime_type.clone(),
+        }
+    }
+}
+
+/// An uploaded file among several.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct UploadSucceeded {
+    attachment_id: String,
+    original_filename: String,
+    size_bytes: i64,
+    mime_type: String,
+    /// Always true.
+    success: bool,
+}
+
+impl UploadSucceeded {
+    pub(super) fn of(file: &StoredFile) -> Self {
+        Self {
+            attachment_id: file.id.to_string(),
+            original_filename: file.original_filename.clone(),
+            size_bytes: file.size_bytes,
+            mime_type: file.mime_type.clone(),
+            success: true,
+        }
+    }
+}
+
+/// Why one of several files was not uploaded.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct UploadFailed {
+    filename: String,
+    error: UploadError,
+    /// Always false.
+    success: bool,
+}
+
+/// The error of one of several files.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct UploadError {
+    error: ErrorObject,
+}
+
+impl UploadFailed {
+    pub(super) fn of(filename: String, error: ApiError) -> Self {
+        Self {
+            filename,
+            error: UploadError {
+                error: describe(&error.0),
+            },
+            success: false,
+        }
+    }
+}
+
+/// What became of several files.
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
+pub(super) struct ManyUploaded {
+    attachments: Vec<UploadSucceeded>,
+    errors: Vec<UploadFailed>,
+    total_uploaded: usize,
+    total_failed: usize,
+}
+
+impl ManyUploaded {
+    pub(super) fn add(&mut self, uploaded: UploadSucceeded) {
+        self.attachments.push(uploaded);
+        self.total_uploaded += 1;
+    }
+
+    pub(super) fn fail(&mut self, failed: UploadFailed) {
+        self.errors.push(failed);
+        self.total_failed += 1;
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.total_uploaded + self.total_failed
+    }
+}
+
+/// What is recorded of a file.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct FileInfo {
+    attachment_id: String,
+    original_filename: String,
+    mime_type: String,
+    size_bytes: i64,
+    uploaded_at: String,
+}
+
+impl From<&StoredFile> for FileInfo {
+    fn from(file: &StoredFile) -> Self {
+        Self {
+            attachment_id: file.id.to_string(),
+            original_filename: file.original_filename.clone(),
+            mime_type: file.mime_type.clone(),
+            size_bytes: file.size_bytes,
+            uploaded_at: wire_time(file.uploaded_at),
+        }
+    }
+}
+
+/// Who uploaded a file.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct FileUploader {
+    email: String,
+    display_name: String,
+}
+
+/// A file of a ticket.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct FileItem {
+    attachment_id: String,
+    original_filename: String,
+    mime_type: String,
+    size_bytes: i64,
+    uploaded_at: String,
+    uploaded_by: FileUploader,
+    context: String,
+    field_label: Option<String>,
+    /// The same as `ticket_step_id`.
+    step_id: Option<String>,
+    ticket_step_id: Option<String>,
+    step_name: Option<String>,
+    description: Option<String>,
+}
+
+impl From<&StoredFile> for FileItem {
+    fn from(file: &StoredFile) -> Self {
+        Self {
+            attachment_id: file.id.to_string(),
+            original_filename: file.original_filename.clone(),
+            mime_type: file.mime_type.clone(),
+            size_bytes: file.size_bytes,
+            uploaded_at: wire_time(file.uploaded_at),
+            uploaded_by: FileUploader {
+                email: file.uploaded_by.email.as_str().to_owned(),
+                display_name: file.uploaded_by.display_name.clone(),
+            },
+            context: file.context.as_str().to_owned(),
+            field_label: file.field_label.clone(),
+            step_id: file.ticket_step_id.clone(),
+            ticket_step_id: file.ticket_step_id.clone(),
+            step_name: file.step_name.clone(),
+            description: file.description.clone(),
+        }
+    }
+}
+
+/// A ticket's files.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct TicketFiles {
+    ticket_id: String,
+    total_count: usize,
+    /// The newest first.
+    attachments: Vec<FileItem>,
+    /// By where they were given; notes of a named step under `<step name>::<context>`.
+    #[schema(value_type = Object)]
+    grouped: IndexMap<String, Vec<FileItem>>,
+}
+
+impl TicketFiles {
+    pub(super) fn of(ticket_id: String, files: &[StoredFile]) -> Self {
+        let attachments: Vec<FileItem> = files.iter().map(Into::into).collect();
+        let mut grouped: IndexMap<String, Vec<FileItem>> = IndexMap::new();
+        for (file, item) in files.iter().zip(&attachments) {
+            grouped.entry(group_of(file)).or_default().push(item.clone());
+        }
+        Self {
+            ticket_id,
+            total_count: attachments.len(),
+            attachments,
+            grouped,
+        }
+    }
+}
+
+fn group_of(file: &StoredFile) -> String {
+    let context = file.context.as_str();
+    match (file.context, &file.step_name) {
+        (FileContext::ApprovalNote | FileContext::TaskNote, Some(step)) => format!("{step}::{context}"),
+        _ => context.to_owned(),
+    }
+}
+
+/// A change of what is recorded of a file.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+pub(super) struct FileChange {
+    /// What the uploader says of it.
+    #[garde(length(chars, max = 2000))]
+    #[schema(max_length = 2000)]
+    description: Option<String>,
+    /// The step it was given on.
+    #[garde(length(chars, max = 100))]
+    #[schema(max_length = 100)]
+    ticket_step_id: Option<String>,
+    /// Where it was given.
+    #[garde(skip)]
+    #[schema(value_type = Option<String>)]
+    context: Option<FileContext>,
+    /// The name of the step.
+    #[garde(length(chars, max = 500))]
+    #[schema(max_length = 500)]
+    step_name: Option<String>,
+}
+
+impl From<FileChange> for ChangeFile {
+    fn from(body: FileChange) -> Self {
+        Self {
+            description: body.description,
+            ticket_step_id: body.ticket_step_id,
+            context: body.context,
+            step_name: body.step_name,
+        }
+    }
+}
+
+/// What was changed.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct FileChanged {
+    attachment_id: String,
+    /// Always true.
+    updated: bool,
+    fields_updated: Vec<String>,
+}
+
+impl FileChanged {
+    pub(super) fn of(attachment_id: String, names: &[&str]) -> Self {
+        Self {
+            attachment_id,
+            updated: true,
+            fields_updated: names.iter().map(|name| (*name).to_owned()).collect(),
+        }
+    }
+}
+
+/// The file is gone.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct FileRemoved {
+    message: String,
+}
+
+impl FileRemoved {
+    pub(super) fn done() -> Self {
+        Self {
+            message: "Attachment deleted".to_owned(),
+        }
+    }
+}
+
+/// A file's bytes with headers that keep a browser from running them.
+pub(super) fn bytes_of(file: &StoredFile, reader: FileReader) -> Response<Body> {
+    let mut response = Response::new(Body::from_stream(reader.bytes));
+    let mime = if file.mime_type.starts_with("text/") {
+        format!("{}; charset=utf-8", file.mime_type)
+    } else {
+        file.mime_type.clone()
+    };
+    let length = reader.size.to_string();
+    let texts: [(HeaderName, &str); 7] = [
+        (header::CONTENT_TYPE, &mime),
+        (header::CONTENT_LENGTH, &length),
+        (header::CONTENT_DISPOSITION, &disposition(&file.original_filename)),
+        (header::CACHE_CONTROL, "private, no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'"),
+        (
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            "Content-Disposition, Content-Length",
+        ),
+    ];
+    for (name, text) in texts {
+        if let Ok(value) = HeaderValue::from_str(text) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+/// `attachment` with a plain name for old clients and the exact one.
+fn disposition(name: &str) -> String {
+    let plain: String = name
+        .chars()
+        .map(|c| {
+            if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | ';' | '%') || c == ' ' {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    let exact: String = name
+        .bytes()
+        .map(|byte| {
+            if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
+        .collect();
+    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{exact}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_travel_in_headers_without_breaking_them() {
+        assert_eq!(
+            disposition("Ä \"b\"\r\n.pdf"),
+            "attachment; filename=\"_ _b___.pdf\"; filename*=UTF-8''%C3%84%20%22b%22%0D%0A.pdf"
+        );
+    }
+}

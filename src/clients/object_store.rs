@@ -1,0 +1,172 @@
+//! Where the bytes of files are: a folder, or a cloud's object store (design 6, `ATTACHMENTS_URL`).
+
+use crate::config::AttachmentSettings;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use object_store::buffered::BufWriter;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{ObjectStore, ObjectStoreExt};
+use secrecy::ExposeSecret;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+
+/// How long the store may take for one step: a part, the completion, a deletion.
+const STEP: Duration = Duration::from_secs(30);
+/// Smaller files are written at once, larger ones in parts of this size, in bytes.
+const PART: usize = 5 << 20;
+
+/// The store does not do what it is asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There are no bytes under this key.
+    #[error("the object store has no such object")]
+    Missing,
+    /// It failed.
+    #[error("the object store failed")]
+    Failed(#[source] object_store::Error),
+    /// It failed while writing.
+    #[error("the object store failed while writing")]
+    Write(#[source] std::io::Error),
+    /// It did not answer in time.
+    #[error("the object store did not answer in time")]
+    TimedOut,
+}
+
+impl From<object_store::Error> for StoreError {
+    fn from(error: object_store::Error) -> Self {
+        match error {
+            object_store::Error::NotFound { .. } => Self::Missing,
+            other => Self::Failed(other),
+        }
+    }
+}
+
+/// The bytes of files; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct FileStore(Arc<dyn ObjectStore>);
+
+/// A file being written; nothing is there until it is finished.
+pub struct FileWriter(BufWriter);
+
+/// A file being read.
+pub struct FileReader {
+    /// Its length in bytes.
+    pub size: u64,
+    /// Its bytes.
+    pub bytes: BoxStream<'static, object_store::Result<Bytes>>,
+}
+
+/// An object as listed.
+#[derive(Debug, Clone)]
+pub struct ListedObject {
+    /// Its key.
+    pub key: String,
+    /// When it was written.
+    pub written_at: DateTime<Utc>,
+}
+
+impl FileStore {
+    /// Opens the store of the settings; a folder is created.
+    ///
+    /// # Errors
+    /// The address cannot be used.
+    pub fn open(settings: &AttachmentSettings) -> anyhow::Result<Self> {
+        let url = &settings.store_url;
+        if url.scheme() == "file" {
+            let folder = url
+                .to_file_path()
+                .map_err(|()| anyhow::anyhow!("ATTACHMENTS_URL names no folder of this machine"))?;
+            std::fs::create_dir_all(&folder).map_err(|error| {
+                anyhow::anyhow!("the folder {} cannot be used: {error}", folder.display())
+            })?;
+            let store = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
+            return Ok(Self(Arc::new(store)));
+        }
+        let options = settings.store_options.iter();
+        let options = options.map(|(name, value)| (name, value.expose_secret().to_owned()));
+        let (store, prefix) = object_store::parse_url_opts(url, options)?;
+        Ok(Self(Arc::new(PrefixStore::new(store, prefix))))
+    }
+
+    /// Begins a file.
+    pub fn write(&self, key: &str) -> FileWriter {
+        FileWriter(BufWriter::with_capacity(
+            Arc::clone(&self.0),
+            Path::from(key),
+            PART,
+        ))
+    }
+
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn read(&self, key: &str) -> Result<FileReader, StoreError> {
+        let path = Path::from(key);
+        let found = in_time(async { Ok(self.0.get(&path).await?) }).await?;
+        Ok(FileReader {
+            size: found.meta.size,
+            bytes: found.into_stream(),
+        })
+    }
+
+    /// Removes a file; one that is not there is as good as removed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn remove(&self, key: &str) -> Result<(), StoreError> {
+        let path = Path::from(key);
+        match in_time(async { Ok(self.0.delete(&path).await?) }).await {
+            Err(StoreError::Missing) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Every file there is.
+    pub fn list(&self) -> BoxStream<'static, Result<ListedObject, StoreError>> {
+        let listed = self.0.list(None).map_err(StoreError::from);
+        listed
+            .map_ok(|object| ListedObject {
+                key: object.location.to_string(),
+                written_at: object.last_modified,
+            })
+            .boxed()
+    }
+}
+
+impl FileWriter {
+    /// Adds bytes.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn put(&mut self, bytes: Bytes) -> Result<(), StoreError> {
+        in_time(async { Ok(self.0.put(bytes).await?) }).await
+    }
+
+    /// Makes the file visible, all of it on stable storage.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn finish(mut self) -> Result<(), StoreError> {
+        in_time(async { self.0.shutdown().await.map_err(StoreError::Write) }).await
+    }
+
+    /// Throws away what was written; the sweep removes what cannot be thrown away now.
+    pub async fn abort(mut self) {
+        let aborted = in_time(async { Ok(self.0.abort().await?) }).await;
+        if let Err(error) = aborted {
+            tracing::debug!(error = %error, "an unfinished file could not be thrown away");
+        }
+    }
+}
+
+async fn in_time<T>(step: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    tokio::time::timeout(STEP, step)
+        .await
+        .map_err(|_| StoreError::TimedOut)?
+}

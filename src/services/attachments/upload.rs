@@ -1,0 +1,333 @@
+//! Uploads: streamed into the object store while they are measured and hashed, recorded only when all of it is there.
+
+use super::file_type::{self, HEAD};
+use super::{Attachments, store_unavailable};
+use crate::clients::object_store::FileWriter;
+use crate::domain::error::{ErrorCode, ServiceError};
+use crate::domain::id::{AttachmentId, TicketId, random_key};
+use crate::domain::person::Actor;
+use crate::domain::refusal::Refusal;
+use crate::domain::stored_file::{FileContext, StoredFile};
+use crate::services::execute::{fingerprint, identity};
+use crate::services::system_config::SystemConfig;
+use crate::services::tickets::{ticket_id, unknown_ticket};
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use serde_json::{Map, json};
+use sha2::{Digest, Sha256};
+
+/// Files that may be uploaded to one ticket.
+const FILES_PER_TICKET: usize = 1_000;
+/// Longest name kept, in bytes.
+const NAME_BYTES: usize = 255;
+/// Within this time an identical upload is the first one again, in milliseconds (design 8).
+const REPEAT_MILLIS: i64 = 60_000;
+/// How often another id is drawn when one is taken.
+const SALTS: u32 = 8;
+
+/// What a client says of a file it uploads.
+#[derive(Debug, Clone)]
+pub struct NewFile {
+    /// The ticket it is for, when there is one already.
+    pub ticket_id: Option<String>,
+    /// The step it is given on.
+    pub ticket_step_id: Option<String>,
+    /// The name of that step.
+    pub step_name: Option<String>,
+    /// The label of the field it is given in.
+    pub field_label: Option<String>,
+    /// Where it is given.
+    pub context: FileContext,
+    /// Its name.
+    pub filename: String,
+    /// The type the client claims.
+    pub declared_type: String,
+}
+
+/// What was stored.
+#[derive(Debug, Clone)]
+pub struct Uploaded {
+    /// The record.
+    pub file: StoredFile,
+}
+
+/// What is known of the bytes once all of them are stored.
+struct Measured {
+    mime_type: String,
+    size: u64,
+    sha256: String,
+}
+
+impl Attachments {
+    /// Stores an uploaded file.
+    ///
+    /// # Errors
+    /// The ticket is unknown or foreign, the type is not allowed or does not fit the bytes, the file is empty or too
+    /// large, the upload breaks off, or the object store or database is unavailable.
+    pub async fn upload<S, E>(&self, actor: &Actor, new: NewFile, bytes: S) -> Result<Uploaded, ServiceError>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Unpin + Send,
+        E: std::fmt::Display,
+    {
+        let ticket = self.target(actor, new.ticket_id.as_deref()).await?;
+        let config = self.config.current().await?;
+        let storage_key = storage_key();
+        let mut writer = self.store.write(&storage_key);
+        let measured = match pour(&mut writer, &new, bytes, &config).await {
+            Ok(measured) => measured,
+            Err(error) => {
+                writer.abort().await;
+                return Err(error);
+            }
+        };
+        writer.finish().await.map_err(store_unavailable)?;
+        let file = self
+            .record(actor, new, ticket, measured, storage_key.clone())
+            .await;
+        match &file {
+            // A repeat found the first one; these bytes are nobody's.
+            Ok(file) if file.storage_key != storage_key => self.forget_bytes(&storage_key).await,
+            Ok(_) => {}
+            // Whether the record was stored may be unknown; the sweep looks after the bytes.
+            Err(_) => {}
+        }
+        Ok(Uploaded { file: file? })
+    }
+
+    /// The ticket that the file is for, which the actor must see.
+    async fn target(&self, actor: &Actor, ticket: Option<&str>) -> Result<Option<TicketId>, ServiceError> {
+        let Some(text) = ticket.filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
+        let id = ticket_id(text).map_err(|_| unknown_ticket())?;
+        self.visible_ticket(actor, &id).await?;
+        let count = self.repo.count_of_ticket(&id).await?;
+        if count >= FILES_PER_TICKET as u64 {
+            return Err(Refusal::LimitReached {
+                what: "files",
+                limit: FILES_PER_TICKET,
+            }
+            .into());
+        }
+        Ok(Some(id))
+    }
+
+    /// Stores the record under an id that follows from who uploaded what when, so that a repeat meets the first one.
+    async fn record(
+        &self,
+        actor: &Actor,
+        new: NewFile,
+        ticket: Option<TicketId>,
+        measured: Measured,
+        storage_key: String,
+    ) -> Result<StoredFile, ServiceError> {
+        let now = self.clock.now();
+        let natural_key = natural_key(actor, &new, ticket.as_ref(), &measured);
+        let minute = now.millis().div_euclid(REPEAT_MILLIS);
+        let mut file = StoredFile {
+            id: attachment_id(&natural_key, minute, 0),
+            ticket_id: ticket,
+            ticket_step_id: new.ticket_step_id,
+            step_name: new.step_name,
+            field_label: new.field_label,
+            description: None,
+            context: new.context,
+            original_filename: clean_name(&new.filename),
+            mime_type: measured.mime_type,
+            size_bytes: i64::try_from(measured.size).unwrap_or(i64::MAX),
+            sha256: measured.sha256,
+            storage_key,
+            uploaded_by: actor.person.clone(),
+            uploaded_at: now,
+            natural_key,
+        };
+        let is_repeat = |first: &StoredFile| {
+            first.natural_key == file.natural_key
+                && now.since(first.uploaded_at).num_milliseconds() <= REPEAT_MILLIS
+        };
+        let before = attachment_id(&file.natural_key, minute - 1, 0);
+        if let Some(first) = self.repo.find(&before).await?.filter(is_repeat) {
+            return Ok(first);
+        }
+        for salt in 0..SALTS {
+            file.id = attachment_id(&file.natural_key, minute, salt);
+            if self.repo.insert(&file).await? {
+                return Ok(file);
+            }
+            let first = self.repo.find(&file.id).await?;
+            let key = file.natural_key.clone();
+            if let Some(first) = first.filter(|first| first.natural_key == key) {
+                return Ok(first);
+            }
+        }
+        Err(ServiceError::defect("no free attachment id could be drawn"))
+    }
+
+    async fn forget_bytes(&self, storage_key: &str) {
+        if let Err(error) = self.store.remove(storage_key).await {
+            tracing::warn!(error = %error, "the bytes of a repeated upload are left to the sweep");
+        }
+    }
+}
+
+/// Pours the stream into the store; checks type and size on the way.
+async fn pour<S, E>(
+    writer: &mut FileWriter,
+    new: &NewFile,
+    mut bytes: S,
+    config: &SystemConfig,
+) -> Result<Measured, ServiceError>
+where
+    S: Stream<Item = Result<Bytes, E>> + Unpin + Send,
+    E: std::fmt::Display,
+{
+    let limit = config.max_attachment_size_mb.saturating_mul(1 << 20);
+    let mut head: Vec<u8> = Vec::new();
+    let mut held: Vec<Bytes> = Vec::new();
+    let mut mime_type = None;
+    let mut size: u64 = 0;
+    let mut digest = Sha256::new();
+    while let Some(chunk) = bytes.next().await {
+        let chunk = chunk.map_err(|error| broken_off(&error))?;
+        size = size.saturating_add(chunk.len() as u64);
+        if size > limit {
+            return Err(too_large(config.max_attachment_size_mb));
+        }
+        digest.update(&chunk);
+        if mime_type.is_some() {
+            writer.put(chunk).await.map_err(store_unavailable)?;
+            continue;
+        }
+        head.extend(chunk.iter().take(HEAD.saturating_sub(head.len())));
+        held.push(chunk);
+        if head.len() >= HEAD {
+            mime_type = Some(checked_type(new, &head, config)?);
+            for chunk in held.drain(..) {
+                writer.put(chunk).await.map_err(store_unavailable)?;
+            }
+        }
+    }
+    if size == 0 {
+        return Err(ServiceError::bad_request(
+            ErrorCode::AttachmentError,
+            "the file is empty",
+        ));
+    }
+    let mime_type = match mime_type {
+        Some(known) => known,
+        None => checked_type(new, &head, config)?,
+    };
+    for chunk in held {
+        writer.put(chunk).await.map_err(store_unavailable)?;
+    }
+    Ok(Measured {
+        mime_type,
+        size,
+        sha256: hex::encode(digest.finalize()),
+    })
+}
+
+fn checked_type(new: &NewFile, head: &[u8], config: &SystemConfig) -> Result<String, ServiceError> {
+    let allowed = &config.allowed_mime_types;
+    file_type::decide(&new.declared_type, &new.filename, head, allowed).map_err(|mime| {
+        let details = json!({"mime_type": mime, "allowed": allowed});
+        ServiceError::BadRequest {
+            code: ErrorCode::InvalidMimeType,
+            message: "files of this type cannot be uploaded".to_owned(),
+            details: details.as_object().cloned().unwrap_or_else(Map::new),
+        }
+    })
+}
+
+fn too_large(megabytes: u64) -> ServiceError {
+    ServiceError::TooLarge {
+        code: ErrorCode::AttachmentTooLarge,
+        message: format!("files may not be larger than {megabytes} MiB"),
+    }
+}
+
+fn broken_off(error: &impl std::fmt::Display) -> ServiceError {
+    tracing::debug!(error = %error, "an upload broke off");
+    ServiceError::bad_request(ErrorCode::AttachmentError, "the upload is not complete")
+}
+
+/// A key without a word of the uploader's, under a two-level shard.
+fn storage_key() -> String {
+    let key = random_key();
+    let (first, rest) = key.split_at(2);
+    let (second, _) = rest.split_at(2);
+    format!("{first}/{second}/{key}")
+}
+
+fn natural_key(actor: &Actor, new: &NewFile, ticket: Option<&TicketId>, measured: &Measured) -> String {
+    fingerprint(&[
+        &identity(&actor.person),
+        &measured.sha256,
+        &new.filename,
+        new.context.as_str(),
+        ticket.map_or("", TicketId::as_str),
+        new.ticket_step_id.as_deref().unwrap_or_default(),
+        new.field_label.as_deref().unwrap_or_default(),
+    ])
+}
+
+fn attachment_id(natural_key: &str, minute: i64, salt: u32) -> AttachmentId {
+    AttachmentId::derived(&fingerprint(&[
+        natural_key,
+        &minute.to_string(),
+        &salt.to_string(),
+    ]))
+}
+
+/// A file's name without folders, control characters and direction overrides, at most 255 bytes; its ending is kept.
+fn clean_name(name: &str) -> String {
+    let is_override =
+        |c: char| matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{200E}' | '\u{200F}');
+    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let clean: String = last
+        .chars()
+        .filter(|c| !c.is_control() && !is_override(*c))
+        .collect();
+    let clean = clean.trim();
+    if clean.is_empty() || clean.chars().all(|c| c == '.') {
+        return "file".to_owned();
+    }
+    let (stem, ending) = clean
+        .rsplit_once('.')
+        .map_or((clean, String::new()), |(stem, ending)| {
+            (stem, format!(".{}", ending.chars().take(20).collect::<String>()))
+        });
+    let room = NAME_BYTES.saturating_sub(ending.len());
+    let mut kept = String::new();
+    for c in stem.chars() {
+        if kept.len() + c.len_utf8() > room {
+            break;
+        }
+        kept.push(c);
+    }
+    format!("{kept}{ending}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::plain("spec.pdf", "spec.pdf")]
+    #[case::folders("../../etc/passwd", "passwd")]
+    #[case::windows_folders("C:\\temp\\a.txt", "a.txt")]
+    #[case::control_characters("a\u{0}b\r\n.txt", "ab.txt")]
+    #[case::direction_override("exe\u{202E}fdp.exe", "exefdp.exe")]
+    #[case::nothing("", "file")]
+    #[case::dots("..", "file")]
+    fn names_are_cleaned(#[case] given: &str, #[case] kept: &str) {
+        assert_eq!(clean_name(given), kept);
+    }
+
+    #[test]
+    fn long_names_keep_their_ending() {
+        let name = clean_name(&format!("{}.pdf", "ä".repeat(300)));
+        assert!(name.len() <= NAME_BYTES && name.ends_with(".pdf"), "{name}");
+    }
+}

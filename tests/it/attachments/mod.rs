@@ -1,0 +1,247 @@
+//! Files (contract http-workflows 6, A1 to A8): uploaded, used by tickets, seen by their people, swept when loose.
+
+use crate::support::{Reply, TestApp, TestClient, client_send};
+use pretty_assertions::assert_eq;
+use reqwest::Method;
+use reqwest::header::CONTENT_TYPE;
+use serde_json::{Value, json};
+
+const FILES: &str = "/api/v1/attachments";
+const PDF: &[u8] = b"%PDF-1.7 a file of tests";
+const BOUNDARY: &str = "a-boundary-of-tests";
+
+/// A part of a form: its name, the file's name, the claimed type, the bytes.
+type Part<'a> = (&'a str, &'a str, &'a str, &'a [u8]);
+
+async fn send_form(client: &TestClient, path: &str, parts: &[Part<'_>]) -> Reply {
+    let mut body = Vec::new();
+    for (name, filename, mime, bytes) in parts {
+        let head = format!(
+            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{filename}\"\r\n\
+             Content-Type: {mime}\r\n\r\n"
+        );
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(bytes);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
+    let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+    client_send(
+        client
+            .request(Method::POST, path)
+            .header(CONTENT_TYPE, kind)
+            .body(body),
+    )
+    .await
+}
+
+async fn upload(client: &TestClient, query: &str, name: &str, bytes: &[u8]) -> Reply {
+    let path = format!("{FILES}/upload{query}");
+    send_form(client, &path, &[("file", name, "application/pdf", bytes)]).await
+}
+
+fn id_of(reply: &Reply) -> String {
+    reply.body["attachment_id"].as_str().unwrap().to_owned()
+}
+
+/// A ticket of Ann's whose manager Mark has to approve, raised with these files.
+async fn ticket_with(app: &TestApp, files: &[&str]) -> Reply {
+    let dana = app.person("dana.wolf");
+    let created = dana
+        .post("/api/v1/workflows", json!({"name": "Files"}))
+        .await
+        .expect(201);
+    let workflow = created.body["workflow_id"].as_str().unwrap().to_owned();
+    let text = json!({"field_key": "what", "field_label": "What", "field_type": "TEXT", "order": 0});
+    let definition = json!({
+        "start_step_id": "ask",
+        "steps": [
+            {"step_id": "ask", "step_name": "Ask", "step_type": "FORM_STEP", "order": 0, "fields": [text]},
+            {"step_id": "manager", "step_name": "Manager", "step_type": "APPROVAL_STEP", "order": 1, "is_terminal": true,
+             "approver_resolution": "REQUESTER_MANAGER"},
+        ],
+        "transitions": [{"transition_id": "t1", "from_step_id": "ask", "to_step_id": "manager", "on_event": "SUBMIT_FORM"}],
+    });
+    dana.put(
+        &format!("/api/v1/workflows/{workflow}/draft"),
+        json!({"definition": definition}),
+    )
+    .await
+    .expect(200);
+    dana.post(&format!("/api/v1/workflows/{workflow}/publish"), json!({}))
+        .await
+        .expect(200);
+    let wish = json!({"workflow_id": workflow, "title": "With files", "initial_form_values": {"what": "x"},
+        "initial_form_step_ids": ["ask"], "attachment_ids": files});
+    app.person("ann.lee").post("/api/v1/tickets", wish).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_becomes_the_tickets_and_is_seen_by_its_people_only() {
+    let app = TestApp::with_people().await;
+    let (ann, mark, zoe) = (
+        app.person("ann.lee"),
+        app.person("mark.stone"),
+        app.person("zoe.quinn"),
+    );
+    let uploaded = upload(&ann, "?context=form_field&field_label=Spec", "Ä spec.pdf", PDF)
+        .await
+        .expect(200);
+    let id = id_of(&uploaded);
+    assert_eq!(uploaded.body["size_bytes"], PDF.len());
+    assert_eq!(uploaded.body["mime_type"], "application/pdf");
+    mark.get(&format!("{FILES}/{id}/info")).await.expect(403);
+    let stolen = json!({"description": "mine"});
+    mark.patch(&format!("{FILES}/{id}"), stolen).await.expect(403);
+    let ticket = ticket_with(&app, &[&id]).await.expect(201).body["ticket_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    app.app.execute.relay().drain().await.unwrap();
+    for client in [&ann, &mark] {
+        let file = client.get(&format!("{FILES}/{id}/download")).await.expect(200);
+        assert_eq!(file.text.as_bytes(), PDF);
+        assert_eq!(file.header("content-length"), PDF.len().to_string());
+        assert_eq!(file.header("x-content-type-options"), "nosniff");
+        assert_eq!(file.header("cache-control"), "private, no-store");
+        assert!(
+            file.header("content-disposition")
+                .ends_with("filename*=UTF-8''%C3%84%20spec.pdf")
+        );
+    }
+    let foreign = zoe.get(&format!("{FILES}/{id}")).await.expect(403);
+    assert!(!foreign.text.contains("spec"), "{}", foreign.text);
+    zoe.get(&format!("{FILES}/ticket/{ticket}")).await.expect(403);
+    let listed = mark
+        .get(&format!("{FILES}/ticket/{ticket}"))
+        .await
+        .expect(200)
+        .body;
+    assert_eq!(listed["total_count"], 1);
+    assert_eq!(listed["grouped"]["form_field"][0]["field_label"], "Spec");
+    let change = json!({"description": "the wish", "context": "approval_note", "step_name": "Manager"});
+    let changed = ann.patch(&format!("{FILES}/{id}"), change).await.expect(200).body;
+    assert_eq!(
+        changed["fields_updated"],
+        json!(["description", "context", "step_name"])
+    );
+    let listed = mark
+        .get(&format!("{FILES}/ticket/{ticket}"))
+        .await
+        .expect(200)
+        .body;
+    assert_eq!(
+        listed["grouped"]["Manager::approval_note"][0]["description"],
+        "the wish"
+    );
+    ann.patch(&format!("{FILES}/{id}"), json!({})).await.expect(400);
+    mark.delete(&format!("{FILES}/{id}")).await.expect(403);
+    ann.delete(&format!("{FILES}/{id}")).await.expect(200);
+    ann.get(&format!("{FILES}/{id}/info")).await.expect(404);
+    ann.get(&format!("{FILES}/ATT-000000000000/info"))
+        .await
+        .expect(404);
+    let other = upload(&mark, "", "other.pdf", PDF).await.expect(200);
+    assert_eq!(
+        ticket_with(&app, &[&id_of(&other)]).await.expect(400).code(),
+        "VALIDATION_ERROR"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_that_lie_are_empty_or_too_large_are_refused() {
+    let app = TestApp::with(&[("ATTACHMENTS_MAX_MB", "1")]).await;
+    let ann = app.person("ann.lee");
+    let lying = upload(&ann, "", "a.pdf", b"MZ\x90\x00 a program")
+        .await
+        .expect(400);
+    assert_eq!(lying.code(), "INVALID_MIME_TYPE");
+    assert_eq!(lying.body["error"]["details"]["mime_type"], "application/pdf");
+    upload(&ann, "", "a.pdf", b"").await.expect(400);
+    let mut large = PDF.to_vec();
+    large.resize((1 << 20) + 1, b' ');
+    assert_eq!(
+        upload(&ann, "", "a.pdf", &large).await.expect(413).code(),
+        "ATTACHMENT_TOO_LARGE"
+    );
+    large.truncate(1 << 20);
+    upload(&ann, "", "a.pdf", &large).await.expect(200);
+    upload(&ann, "?context=nowhere", "a.pdf", PDF).await.expect(400);
+    upload(&ann, "?ticket_id=../../x", "a.pdf", PDF).await.expect(404);
+    send_form(
+        &ann,
+        &format!("{FILES}/upload"),
+        &[("other", "a.pdf", "application/pdf", PDF)],
+    )
+    .await
+    .expect(400);
+    ann.post(&format!("{FILES}/upload"), json!({})).await.expect(400);
+    app.anonymous()
+        .post(&format!("{FILES}/upload"), json!({}))
+        .await
+        .expect(401);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_files_succeed_or_fail_each_for_itself() {
+    let app = TestApp::new().await;
+    let ann = app.person("ann.lee");
+    let parts: [Part<'_>; 3] = [
+        ("files", "a.pdf", "application/pdf", PDF),
+        ("files", "b.exe", "application/octet-stream", b"MZ"),
+        ("files", "c.csv", "application/vnd.ms-excel", b"a;b\n1;2\n"),
+    ];
+    let many = send_form(&ann, &format!("{FILES}/upload-multiple"), &parts)
+        .await
+        .expect(200)
+        .body;
+    assert_eq!(
+        (&many["total_uploaded"], &many["total_failed"]),
+        (&json!(2), &json!(1))
+    );
+    assert_eq!(many["attachments"][1]["mime_type"], "text/csv");
+    assert_eq!(many["errors"][0]["filename"], "b.exe");
+    assert_eq!(many["errors"][0]["error"]["error"]["code"], "INVALID_MIME_TYPE");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_identical_upload_within_a_minute_is_the_first_one_again() {
+    let app = TestApp::new().await;
+    let ann = app.person("ann.lee");
+    let first = id_of(&upload(&ann, "", "a.pdf", PDF).await.expect(200));
+    assert_eq!(id_of(&upload(&ann, "", "a.pdf", PDF).await.expect(200)), first);
+    assert_ne!(id_of(&upload(&ann, "", "b.pdf", PDF).await.expect(200)), first);
+    assert_ne!(
+        id_of(
+            &upload(&app.person("ben.cole"), "", "a.pdf", PDF)
+                .await
+                .expect(200)
+        ),
+        first
+    );
+    app.clock.advance(50_000);
+    assert_eq!(id_of(&upload(&ann, "", "a.pdf", PDF).await.expect(200)), first);
+    app.clock.advance(61_000);
+    assert_ne!(id_of(&upload(&ann, "", "a.pdf", PDF).await.expect(200)), first);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn loose_files_are_swept_after_a_day_and_used_ones_stay() {
+    let app = TestApp::with_people().await;
+    let ann = app.person("ann.lee");
+    let loose = id_of(&upload(&ann, "", "loose.pdf", PDF).await.expect(200));
+    let used = id_of(&upload(&ann, "", "used.pdf", PDF).await.expect(200));
+    ticket_with(&app, &[&used]).await.expect(201);
+    app.app.execute.relay().drain().await.unwrap();
+    assert_eq!(app.app.attachments.sweep_loose_files().await.unwrap(), 0);
+    app.clock.advance(25 * 3_600_000);
+    assert_eq!(app.app.attachments.sweep_loose_files().await.unwrap(), 1);
+    // Yesterday's token has expired.
+    let ann = app.person("ann.lee");
+    ann.get(&format!("{FILES}/{loose}/info")).await.expect(404);
+    let kept: Value = ann.get(&format!("{FILES}/{used}/info")).await.expect(200).body;
+    assert_eq!(kept["original_filename"], "used.pdf");
+    ann.get(&format!("{FILES}/{used}/download")).await.expect(200);
+    // Bytes of the machine's own day are younger than the fixed clock's: only those without a record go, and none is.
+    assert_eq!(app.app.attachments.sweep_loose_bytes().await.unwrap(), 0);
+}
