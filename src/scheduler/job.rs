@@ -54,14 +54,15 @@ impl Job {
 }
 
 /// Starts runs of one job, never two at a time.
-pub(super) struct Ticker {
+pub struct Ticker {
     app: App,
     job: Job,
     free: Arc<Semaphore>,
 }
 
 impl Ticker {
-    pub(super) fn new(app: App, job: Job) -> Arc<Self> {
+    /// A ticker for `job`; nothing runs before the first [`Self::tick`].
+    pub fn new(app: App, job: Job) -> Arc<Self> {
         app.jobs.register(job.name, job.every);
         Arc::new(Self {
             app,
@@ -75,7 +76,7 @@ impl Ticker {
     }
 
     /// Starts a run unless one is still going on or the process ends.
-    pub(super) fn tick(self: &Arc<Self>) {
+    pub fn tick(self: &Arc<Self>) {
         self.app.jobs.ticked(self.job.name);
         if self.app.tasks.stopping.is_cancelled() {
             return;

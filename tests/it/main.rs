@@ -15,4 +15,5 @@ mod commit;
 mod http;
 mod lookups;
 mod mail;
+mod scheduler;
 mod support;
