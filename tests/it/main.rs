@@ -17,3 +17,4 @@ mod lookups;
 mod mail;
 mod scheduler;
 mod support;
+mod tickets;

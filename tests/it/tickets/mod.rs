@@ -1,0 +1,6 @@
+//! Tickets over HTTP: what people do, what they see, and what they are refused.
+
+mod actions;
+mod lists;
+mod plans;
+mod stage;

@@ -1,0 +1,144 @@
+//! A published workflow and short words for what people do with it.
+
+use crate::support::TestApp;
+use crate::support::{Reply, TestClient};
+use serde_json::{Value, json};
+
+/// The requester.
+pub(super) const ANN: &str = "ann.lee";
+/// The requester's manager.
+pub(super) const MARK: &str = "mark.stone";
+/// An agent.
+pub(super) const IVAN: &str = "ivan.novak";
+/// Another agent.
+pub(super) const JULIA: &str = "julia.rossi";
+/// Somebody without a part in anything.
+pub(super) const CHLOE: &str = "chloe.martin";
+
+/// A service with people and one published workflow: form, approval by the manager, task, end.
+pub(super) struct Stage {
+    pub(super) app: TestApp,
+    pub(super) workflow: String,
+}
+
+impl Stage {
+    pub(super) async fn new() -> Self {
+        let app = TestApp::with_people().await;
+        let designer = app.person("dana.wolf");
+        let field = json!({"field_key": "what", "field_label": "What", "field_type": "TEXT", "required": true, "order": 0});
+        let definition = json!({
+            "start_step_id": "ask",
+            "steps": [
+                {"step_id": "ask", "step_name": "Ask", "step_type": "FORM_STEP", "fields": [field]},
+                {"step_id": "ok", "step_name": "Approve", "step_type": "APPROVAL_STEP", "approver_resolution": "REQUESTER_MANAGER"},
+                {"step_id": "work", "step_name": "Work", "step_type": "TASK_STEP", "execution_notes_required": false, "sla": {"due_minutes": 60}},
+                {"step_id": "done", "step_name": "Done", "step_type": "NOTIFY_STEP", "is_terminal": true},
+            ],
+            "transitions": [
+                {"from_step_id": "ask", "to_step_id": "ok", "on_event": "SUBMIT_FORM"},
+                {"from_step_id": "ok", "to_step_id": "work", "on_event": "APPROVE"},
+                {"from_step_id": "work", "to_step_id": "done", "on_event": "COMPLETE_TASK"},
+            ],
+        });
+        let created = designer
+            .post("/api/v1/workflows", json!({"name": "Request"}))
+            .await;
+        let workflow = created.body["workflow_id"].as_str().unwrap().to_owned();
+        let saved = designer
+            .put(
+                &format!("/api/v1/workflows/{workflow}/draft"),
+                json!({"definition": definition}),
+            )
+            .await;
+        assert_eq!(saved.body["validation"]["is_valid"], true, "{}", saved.text);
+        let published = designer
+            .post_nothing(&format!("/api/v1/workflows/{workflow}/publish"))
+            .await;
+        assert_eq!(published.status, 200, "{}", published.text);
+        Self { app, workflow }
+    }
+
+    pub(super) fn person(&self, name: &str) -> TestClient {
+        self.app.person(name)
+    }
+
+    /// Raises a ticket as `who` through the wizard.
+    pub(super) async fn raise(&self, who: &str, title: &str) -> Ticket<'_> {
+        let reply = self.person(who).post("/api/v1/tickets", self.wizard(title)).await;
+        assert_eq!(reply.status, 201, "{}", reply.text);
+        Ticket {
+            stage: self,
+            id: reply.body["ticket_id"].as_str().unwrap().to_owned(),
+            requester: who.to_owned(),
+        }
+    }
+
+    pub(super) fn wizard(&self, title: &str) -> Value {
+        json!({
+            "workflow_id": self.workflow,
+            "title": title,
+            "initial_form_values": {"what": "A thing"},
+            "initial_form_step_ids": ["ask"],
+        })
+    }
+}
+
+/// A ticket under test.
+pub(super) struct Ticket<'a> {
+    stage: &'a Stage,
+    pub(super) id: String,
+    requester: String,
+}
+
+impl Ticket<'_> {
+    pub(super) fn path(&self, rest: &str) -> String {
+        format!("/api/v1/tickets/{}{rest}", self.id)
+    }
+
+    pub(super) async fn detail(&self) -> Value {
+        let reply = self.stage.person(&self.requester).get(&self.path("")).await;
+        assert_eq!(reply.status, 200, "{}", reply.text);
+        reply.body
+    }
+
+    pub(super) async fn step(&self, key: &str) -> Value {
+        let detail = self.detail().await;
+        let steps = detail["steps"].as_array().unwrap();
+        steps.iter().rfind(|step| step["step_id"] == key).unwrap().clone()
+    }
+
+    pub(super) async fn step_path(&self, key: &str, action: &str) -> String {
+        let step = self.step(key).await;
+        self.path(&format!(
+            "/steps/{}/{action}",
+            step["ticket_step_id"].as_str().unwrap()
+        ))
+    }
+
+    /// Sends an action on a step.
+    pub(super) async fn act(&self, who: &str, key: &str, action: &str, body: Value) -> Reply {
+        let path = self.step_path(key, action).await;
+        self.stage.person(who).post(&path, body).await
+    }
+
+    /// Sends an action on a step that must succeed.
+    pub(super) async fn must(&self, who: &str, key: &str, action: &str, body: Value) -> Value {
+        let reply = self.act(who, key, action, body).await;
+        assert_eq!(reply.status, 200, "{who} {action}: {}", reply.text);
+        reply.body
+    }
+
+    pub(super) async fn approve(&self) {
+        self.must(MARK, "ok", "approve", json!({})).await;
+    }
+
+    pub(super) async fn assign(&self, agent: &str) {
+        self.must(
+            MARK,
+            "work",
+            "assign",
+            json!({"agent_email": format!("{agent}@example.com")}),
+        )
+        .await;
+    }
+}
