@@ -30,10 +30,12 @@ pub struct ChangedBy {
 impl ChangedBy {
     /// The operator at the command line.
     pub fn operator() -> Self {
-        let mut person = Person::from_email(Email::from_stored("operator@workflow-ops.invalid"));
-        person.display_name = "Operator (command line)".to_owned();
+        let nameless = Person::from_email(Email::from_stored("operator@workflow-ops.invalid"));
         Self {
-            person,
+            person: Person {
+                display_name: "Operator (command line)".to_owned(),
+                ..nameless
+            },
             ip_address: None,
         }
     }
