@@ -44,22 +44,36 @@ async fn operations(app: &TestApp) -> (Value, Vec<Operation>) {
 impl Operation {
     /// The path with `text` for every parameter.
     fn path_with(&self, text: &str) -> String {
-        let encoded: String = url::form_urlencoded::byte_serialize(text.as_bytes())
-            .collect::<String>()
-            .replace('+', "%20");
+        let all = self
+            .parameters()
+            .map(|name| (name.to_owned(), json!(encoded(text))));
+        self.path_to(&all.collect())
+    }
+
+    /// The path with ids that exist, as far as `ids` has them.
+    fn path_to(&self, ids: &Map<String, Value>) -> String {
         let segments = self.path.split('/').map(|segment| {
-            if segment.starts_with('{') {
-                encoded.clone()
-            } else {
-                segment.to_owned()
+            let name = segment.trim_matches(['{', '}']);
+            match ids.get(name).and_then(Value::as_str) {
+                Some(id) if name != segment => id.to_owned(),
+                _ if name != segment => "x".to_owned(),
+                _ => segment.to_owned(),
             }
         });
         segments.collect::<Vec<_>>().join("/")
     }
 
-    fn has_parameters(&self) -> bool {
-        self.path.contains('{')
+    fn parameters(&self) -> impl Iterator<Item = &str> {
+        self.path
+            .split('/')
+            .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
     }
+}
+
+/// Text as one segment of a path.
+fn encoded(text: &str) -> String {
+    let encoded: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
+    encoded.replace('+', "%20")
 }
 
 async fn call(client: &TestClient, operation: &Operation, path: &str, body: Option<String>) -> Reply {
@@ -264,18 +278,22 @@ fn bodies(document: &Value, operation: &Operation) -> Vec<Option<String>> {
     all
 }
 
-/// The addresses to try.
-fn addresses(operation: &Operation) -> Vec<String> {
-    let plain = operation.path_with("TKT-000000000000");
+/// The addresses to try: one parameter spoilt, the others as they are.
+fn addresses(operation: &Operation, ids: &Map<String, Value>) -> Vec<String> {
+    let plain = operation.path_to(ids);
     let mut all = vec![plain.clone()];
-    if operation.has_parameters() {
-        all.extend(
-            NASTY_TEXTS
-                .iter()
-                .filter(|text| !text.is_empty())
-                .map(|text| operation.path_with(text)),
-        );
-        all.push(operation.path_with(&"x".repeat(5_000)));
+    let long = "x".repeat(5_000);
+    for name in operation.parameters() {
+        for text in NASTY_TEXTS
+            .iter()
+            .copied()
+            .chain([long.as_str()])
+            .filter(|text| !text.is_empty())
+        {
+            let mut spoilt = ids.clone();
+            spoilt.insert(name.to_owned(), json!(encoded(text)));
+            all.push(operation.path_to(&spoilt));
+        }
     }
     for name in &operation.query {
         for text in NASTY_TEXTS {
@@ -287,16 +305,54 @@ fn addresses(operation: &Operation) -> Vec<String> {
     all
 }
 
+/// Ids that exist, by the name of their path parameter.
+async fn known_ids(app: &TestApp) -> Map<String, Value> {
+    let root = app.person("admin.root");
+    let workflows = root.get("/api/v1/workflows").await.expect(200).body;
+    let mut ids = Map::new();
+    ids.insert(
+        "workflow_id".to_owned(),
+        workflows["items"][0]["workflow_id"].clone(),
+    );
+    for requester in ["ann.lee", "ben.cole", "zoe.quinn"] {
+        let tickets = app
+            .person(requester)
+            .get("/api/v1/tickets")
+            .await
+            .expect(200)
+            .body;
+        let Some(ticket) = tickets["items"].as_array().and_then(|items| items.first()) else {
+            continue;
+        };
+        let path = format!("/api/v1/tickets/{}", ticket["ticket_id"].as_str().unwrap());
+        let detail = app.person(requester).get(&path).await.expect(200).body;
+        ids.insert("ticket_id".to_owned(), ticket["ticket_id"].clone());
+        ids.insert(
+            "ticket_step_id".to_owned(),
+            detail["steps"][0]["ticket_step_id"].clone(),
+        );
+        ids.insert("step_id".to_owned(), detail["steps"][0]["step_id"].clone());
+    }
+    ids.insert("email".to_owned(), json!("nobody@example.com"));
+    ids.insert("version_number".to_owned(), json!("1"));
+    ids
+}
+
 #[tokio::test]
 async fn no_input_of_any_operation_makes_the_service_fail() {
-    let app = TestApp::with_people().await;
+    let app = TestApp::new().await;
+    workflow_ops::services::seed::seed(&app.app, |_| ())
+        .await
+        .unwrap();
     let (document, operations) = operations(&app).await;
     let client = app.person("admin.root");
+    let ids = known_ids(&app).await;
+    assert!(ids["ticket_step_id"].is_string(), "{ids:?}");
     let mut attempts = Vec::new();
     for operation in operations {
-        let plain = operation.path_with("TKT-000000000000");
+        let plain = operation.path_to(&ids);
         attempts.extend(
-            addresses(&operation)
+            addresses(&operation, &ids)
                 .into_iter()
                 .map(|address| (operation.clone(), address, None)),
         );
