@@ -85,10 +85,13 @@ impl Jwks {
         let held = self.keys.read().await.clone();
         let age = held.as_ref().map(|set| now.since(set.fetched).num_milliseconds());
         if let (Some(set), Some(age)) = (&held, age)
-            && age < FRESH_MILLIS
             && let Some(key) = set.by_id.get(id)
         {
-            return Ok(Arc::clone(key));
+            // A set past its best is good enough while somebody else is renewing it.
+            let is_being_renewed = self.asked.try_lock().is_err();
+            if age < FRESH_MILLIS || (age < USABLE_MILLIS && is_being_renewed) {
+                return Ok(Arc::clone(key));
+            }
         }
         let failure = self.renew(held.as_ref().map(|set| set.fetched)).await.err();
         let held = self.keys.read().await.clone();

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub const COLLECTION: &str = "user_access";
 
 /// How a persona was obtained (contract http-admin-notifications 7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "each variant is named like its word on the wire")]
 pub enum AccessSource {
@@ -29,6 +29,21 @@ pub enum AccessSource {
     ApprovalAssignment,
     ApprovalReassignment,
     LookupAssignment,
+}
+
+impl AccessSource {
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Manual => "MANUAL",
+            Self::TaskAssignment => "TASK_ASSIGNMENT",
+            Self::ReassignAgent => "REASSIGN_AGENT",
+            Self::HandoverAssignment => "HANDOVER_ASSIGNMENT",
+            Self::ApprovalAssignment => "APPROVAL_ASSIGNMENT",
+            Self::ApprovalReassignment => "APPROVAL_REASSIGNMENT",
+            Self::LookupAssignment => "LOOKUP_ASSIGNMENT",
+        }
+    }
 }
 
 /// One persona of one person.

@@ -44,26 +44,26 @@ struct UserAccess {
     has_manager_access: bool,
     /// Sees the agent's screens.
     has_agent_access: bool,
-    /// How the designer persona was obtained.
-    designer_source: Option<AccessSource>,
+    /// How the designer persona was obtained: `MANUAL` by an administrator, anything else by a ticket.
+    designer_source: Option<&'static str>,
     /// The address of who gave it.
     designer_granted_by: Option<String>,
     /// When.
     designer_granted_at: Option<String>,
     /// How the manager persona was obtained.
-    manager_source: Option<AccessSource>,
+    manager_source: Option<&'static str>,
     /// The address of who gave it.
     manager_granted_by: Option<String>,
     /// When.
     manager_granted_at: Option<String>,
     /// How the agent persona was obtained.
-    agent_source: Option<AccessSource>,
+    agent_source: Option<&'static str>,
     /// The address of who gave it.
     agent_granted_by: Option<String>,
     /// When.
     agent_granted_at: Option<String>,
     /// Where the record came from first.
-    onboard_source: AccessSource,
+    onboard_source: &'static str,
     /// The address of who triggered an automatic record.
     onboarded_by: Option<String>,
     /// The name of who triggered an automatic record.
@@ -90,16 +90,16 @@ impl From<&UserAccessRow> for UserAccess {
             has_designer_access: row.designer.granted,
             has_manager_access: row.manager.granted,
             has_agent_access: row.agent.granted,
-            designer_source: row.designer.source,
+            designer_source: row.designer.source.map(AccessSource::as_str),
             designer_granted_by: row.designer.by.clone(),
             designer_granted_at: wire_time_option(row.designer.at),
-            manager_source: row.manager.source,
+            manager_source: row.manager.source.map(AccessSource::as_str),
             manager_granted_by: row.manager.by.clone(),
             manager_granted_at: wire_time_option(row.manager.at),
-            agent_source: row.agent.source,
+            agent_source: row.agent.source.map(AccessSource::as_str),
             agent_granted_by: row.agent.by.clone(),
             agent_granted_at: wire_time_option(row.agent.at),
-            onboard_source: row.onboard_source,
+            onboard_source: row.onboard_source.as_str(),
             onboarded_by: row.onboarded_by.clone(),
             onboarded_by_display_name: row.onboarded_by_display_name.clone(),
             granted_by: row.granted_by.clone(),
