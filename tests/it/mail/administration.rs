@@ -1,5 +1,5 @@
 use super::{app_sending_to, drain};
-use crate::support::{SmtpServer, TestApp, mail_to};
+use crate::support::{ServiceProcess, SmtpServer, TestApp, mail_to};
 use serde_json::json;
 use workflow_ops::repositories::outbox_row::OutboxRow;
 
@@ -312,4 +312,21 @@ async fn configuration_is_kept_checked_and_used() {
         audit["items"][0]["details"],
         json!({"default_sla_minutes": {"TASK_STEP": 60}, "notification_retry_max": 3})
     );
+}
+
+#[tokio::test]
+async fn an_operator_sends_failed_mails_again_from_the_command_line() {
+    let (_server, app, failed, waiting) = with_a_failed_and_a_waiting_mail().await;
+    let requeue = |arguments: &[&str]| {
+        let all: Vec<_> = ["outbox", "requeue"].iter().chain(arguments).copied().collect();
+        ServiceProcess::run(app.database().name(), &all)
+    };
+    assert_eq!(
+        requeue(&[waiting.notification_id.as_str()]),
+        "0 mails will be sent again\n"
+    );
+    assert_eq!(requeue(&[]), "1 mails will be sent again\n");
+    let row = super::delivery::stored(&app, &failed).await;
+    assert_eq!((row.status.as_str(), row.retry_count), ("PENDING", 0));
+    assert_eq!(requeue(&[]), "0 mails will be sent again\n");
 }

@@ -15,24 +15,8 @@ impl ServiceProcess {
     /// Starts the program on a database of this run's server.
     pub(crate) fn start(database: &str, settings: &[(&str, String)]) -> Self {
         let storage = tempfile::tempdir().unwrap();
-        std::fs::write(storage.path().join("development-issuer.der"), super::issuer_key()).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_workflow-ops"))
+        let child = program(database, settings, &storage)
             .arg("serve")
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("ENVIRONMENT", "development")
-            .env("MONGO_URI", mongo::uri())
-            .env("MONGO_DB", database)
-            .env("BIND_ADDR", "127.0.0.1:0")
-            .env("STORAGE_PATH", storage.path())
-            .env("LOG_LEVEL", "error")
-            .envs(settings.iter().map(|(name, value)| (*name, value)))
-            .current_dir(storage.path())
-            .env(
-                "DEV_PEOPLE_FILE",
-                concat!(env!("CARGO_MANIFEST_DIR"), "/config/people.json"),
-            )
-            .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -41,6 +25,15 @@ impl ServiceProcess {
             child,
             _storage: storage,
         }
+    }
+
+    /// Runs the program with these arguments to its end and returns what it printed.
+    pub(crate) fn run(database: &str, arguments: &[&str]) -> String {
+        let storage = tempfile::tempdir().unwrap();
+        let output = program(database, &[], &storage).args(arguments).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {errors}");
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// Ends the process as a power failure would.
@@ -66,4 +59,25 @@ impl Drop for ServiceProcess {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// The program on a database of this run's server, with nothing of this process's environment.
+fn program(database: &str, settings: &[(&str, String)], storage: &TempDir) -> Command {
+    std::fs::write(storage.path().join("development-issuer.der"), super::issuer_key()).unwrap();
+    let people = concat!(env!("CARGO_MANIFEST_DIR"), "/config/people.json");
+    let mut program = Command::new(env!("CARGO_BIN_EXE_workflow-ops"));
+    program
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("ENVIRONMENT", "development")
+        .env("MONGO_URI", mongo::uri())
+        .env("MONGO_DB", database)
+        .env("BIND_ADDR", "127.0.0.1:0")
+        .env("STORAGE_PATH", storage.path())
+        .env("DEV_PEOPLE_FILE", people)
+        .env("LOG_LEVEL", "error")
+        .envs(settings.iter().map(|(name, value)| (*name, value)))
+        .current_dir(storage.path())
+        .stdin(Stdio::null());
+    program
 }
