@@ -53,11 +53,11 @@ impl AdminAuditEvent {
 
     /// The same under a key that makes a repeat harmless.
     pub fn keyed(key: String, action: &str, actor: &Person, details: Value, at: Timestamp) -> Self {
-        let details = details
-            .as_object()
-            .cloned()
-            .map(JsonObject::from)
-            .unwrap_or_default();
+        let details = if let Value::Object(map) = details {
+            JsonObject::from(map)
+        } else {
+            JsonObject::new()
+        };
         Self {
             audit_id: AdminAuditId::derived(&key),
             key,

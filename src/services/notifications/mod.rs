@@ -5,6 +5,7 @@ pub mod breaker;
 pub mod compose;
 pub mod mail_health;
 pub mod outbox_drain;
+mod retry_plan;
 pub mod transport;
 
 use crate::app::Tasks;

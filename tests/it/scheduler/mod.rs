@@ -135,7 +135,7 @@ async fn a_job_for_one_process_is_taken_over_when_that_process_ends() {
     let two = one.second_process(&[]).await;
     let runs = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&runs);
-    let job = Job::new("alone", Duration::from_secs(60), Where::OneProcess, move |_| {
+    let job = Job::new("alone", Duration::from_mins(1), Where::OneProcess, move |_| {
         let counted = Arc::clone(&counted);
         async move {
             counted.fetch_add(1, Ordering::SeqCst);
