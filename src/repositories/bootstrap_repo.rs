@@ -45,25 +45,22 @@ impl BootstrapRepo {
         }
     }
 
-    /// Notes an attempt; returns how many there were since `since`, this one included: from this client, and in all.
-    ///
-    /// Noting before counting keeps attempts that run side by side from passing the bound together.
-    pub async fn note_attempt(
-        &self,
-        id: &str,
-        client: &str,
-        now: Timestamp,
-        since: Timestamp,
-    ) -> Result<(u64, u64)> {
+    /// Notes an attempt.
+    pub async fn note_attempt(&self, id: &str, client: &str, now: Timestamp) -> Result<()> {
         self.attempts
             .insert_one(doc! {"_id": id, "client": client, "at": now})
             .await?;
-        let recent = doc! {"at": {"$gte": since}};
-        let of_client = self
-            .attempts
-            .count_documents(doc! {"client": client, "at": {"$gte": since}})
-            .await?;
-        Ok((of_client, self.attempts.count_documents(recent).await?))
+        Ok(())
+    }
+
+    /// How many attempts there were since `since`: from this client, and in all.
+    pub async fn attempts_since(&self, client: &str, since: Timestamp) -> Result<(u64, u64)> {
+        let of_client = doc! {"client": client, "at": {"$gte": since}};
+        let of_all = doc! {"at": {"$gte": since}};
+        tokio::try_join!(
+            self.attempts.count_documents(of_client).into_future(),
+            self.attempts.count_documents(of_all).into_future(),
+        )
     }
 
     /// Forgets an attempt that succeeded.

@@ -217,15 +217,6 @@ impl UserAccessRepo {
         Ok((rows, total))
     }
 
-    /// Whether an administrator took `persona` away from this person.
-    pub async fn is_taken_away(&self, person: &Person, persona: GrantedPersona) -> Result<bool> {
-        let row = match self.by_email(&person.email).await? {
-            Some(row) => Some(row),
-            None => self.by_aad_id(person).await?,
-        };
-        Ok(row.is_some_and(|row| row.state(persona).taken_by_admin))
-    }
-
     /// Gives a persona as a ticket wants it: unless it is there or was taken away by an administrator.
     ///
     /// It may run twice, late and in two processes: the row keeps `key`, so a repeat is recognised and answers as the

@@ -36,7 +36,7 @@ impl<T: Serialize> IntoResponse for Versioned<T> {
 
 /// Says how an answer may be cached, tags what a `GET` read, and answers 304 to who has it already.
 pub(super) async fn answer(request: Request, next: Next) -> Response {
-    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let is_read = *request.method() == Method::GET;
     let keep_nothing = is_confidential(request.uri().path());
     let known = request
         .headers()

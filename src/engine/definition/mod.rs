@@ -1,6 +1,6 @@
 //! Workflow definitions as the engine sees them: compiled once per published version, then only read.
 //!
-//! [`model`] has the typed views, [`compile`] builds them from opaque JSON, `validate` refuses at publish what could
+//! [`model`] has the typed views, `compile` builds them from opaque JSON, `validate` refuses at publish what could
 //! strand a ticket.
 
 mod autofix;

@@ -94,14 +94,11 @@ impl AccessService {
     ) -> Result<BootstrapLogin, ServiceError> {
         let attempt = random_key();
         let now = self.clock.now();
-        let since = now.plus_minutes(-WINDOW_MINUTES);
-        let (of_client, of_all) = self.bootstrap.note_attempt(&attempt, client, now, since).await?;
-        if of_client > MAX_OF_CLIENT || of_all > MAX_OF_ALL {
-            tracing::warn!(bootstrap.attempts = of_client, "too many bootstrap log-ins");
-            return Err(ServiceError::RateLimited {
-                retry_after: Duration::from_mins(1),
-            });
-        }
+        // What is refused here is not noted, so that a flood neither fills the database nor keeps the door shut longer.
+        self.check_attempts(client, 1).await?;
+        self.bootstrap.note_attempt(&attempt, client, now).await?;
+        // Attempts that run side by side all passed the first look; noted, they see each other.
+        self.check_attempts(client, 0).await?;
         let is_right = is_right(self.bootstrap_settings.as_ref(), username, password);
         if !is_right {
             tracing::warn!("a bootstrap log-in was refused");
@@ -120,6 +117,19 @@ impl AccessService {
         self.bootstrap.forget_attempt(&attempt).await?;
         tracing::info!("a bootstrap log-in succeeded");
         Ok(BootstrapLogin::Accepted(token, TOKEN_MINUTES))
+    }
+
+    /// Refuses when there were too many attempts, `more` of which are still to come.
+    async fn check_attempts(&self, client: &str, more: u64) -> Result<(), ServiceError> {
+        let since = self.clock.now().plus_minutes(-WINDOW_MINUTES);
+        let (of_client, of_all) = self.bootstrap.attempts_since(client, since).await?;
+        if of_client + more <= MAX_OF_CLIENT && of_all + more <= MAX_OF_ALL {
+            return Ok(());
+        }
+        tracing::warn!(bootstrap.attempts = of_client, "too many bootstrap log-ins");
+        Err(ServiceError::RateLimited {
+            retry_after: Duration::from_mins(1),
+        })
     }
 
     /// Refuses a token that is unknown or has ended.

@@ -1,7 +1,6 @@
 //! The personas and the administrator's role of a caller, from rows at most five seconds old.
 
 use crate::config::BootstrapSettings;
-use crate::domain::effect::GrantedPersona;
 use crate::domain::error::ServiceError;
 use crate::domain::person::{Actor, AdminRole, Person, Personas};
 use crate::domain::time::{Clock, Timestamp};
@@ -82,14 +81,6 @@ impl AccessService {
     /// Forgets what is remembered, after a change made by this process.
     pub fn forget(&self) {
         self.remembered.clear();
-    }
-
-    /// Whether an administrator took `persona` away from a person, so that a ticket must not name them for it.
-    ///
-    /// # Errors
-    /// The database is unavailable.
-    pub async fn is_revoked(&self, person: &Person, persona: GrantedPersona) -> Result<bool, ServiceError> {
-        Ok(self.users.is_taken_away(person, persona).await?)
     }
 
     async fn read(&self, person: &Person, read_at: Timestamp) -> Result<Roles, ServiceError> {
