@@ -121,7 +121,7 @@ impl TicketRepo {
             "ticket": 1,
             "recent_keys": 1,
             "origin": 1,
-            "tail_entries": {"$size": "$tail"},
+            "tail_entries": {"$size": {"$cond": [{"$isArray": "$tail"}, "$tail", []]}},
             "bytes": {"$bsonSize": "$$ROOT"},
         };
         self.documents

@@ -105,21 +105,30 @@ impl Execute {
             .await?;
         let mut prepared = prepare(id, key, request, sheet);
         let result = self.decide_and_insert(id, key, &mut prepared, definitions).await;
-        let Err(error) = result else {
-            return result;
+        let error = match result {
+            Ok(Attempt::TakenByAnother) => {
+                self.give_back(id, &prepared).await;
+                return Ok(Attempt::TakenByAnother);
+            }
+            Ok(done) => return Ok(done),
+            Err(error) => error,
         };
         // A repeat may be refused where the first was not, the workflow being archived since, say: the first one counts.
         let is_unknown = matches!(error, ServiceError::Unavailable { .. });
         if !is_unknown {
-            let claimed: Vec<_> = prepared.claimed.iter().cloned().collect();
-            if !claimed.is_empty() {
-                self.facts.release(&claimed, id, &prepared.key.key).await;
-            }
+            self.give_back(id, &prepared).await;
             if let Some(attempt) = self.existing(id, key).await? {
                 return Ok(attempt);
             }
         }
         Err(error)
+    }
+
+    async fn give_back(&self, id: &TicketId, prepared: &Prepared) {
+        let claimed: Vec<_> = prepared.claimed.iter().cloned().collect();
+        if !claimed.is_empty() {
+            self.facts.release(&claimed, id, &prepared.key.key).await;
+        }
     }
 
     async fn decide_and_insert(
