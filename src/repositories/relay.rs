@@ -62,18 +62,20 @@ pub enum Target {
 }
 
 impl Target {
-    /// Every target in order.
-    pub const ALL: [Self; 10] = [
-        Self::UserAccess,
-        Self::Attachments,
-        Self::AuditEvents,
-        Self::TicketCommands,
-        Self::WorkHistory,
-        Self::TicketNotes,
-        Self::FormVersions,
-        Self::AdminAudit,
-        Self::Outbox,
-        Self::Inapp,
+    /// Every target in order; those of one rank do not depend on each other.
+    pub const RANKS: [&'static [Self]; 5] = [
+        &[Self::UserAccess],
+        &[Self::Attachments],
+        &[
+            Self::AuditEvents,
+            Self::TicketCommands,
+            Self::WorkHistory,
+            Self::TicketNotes,
+            Self::FormVersions,
+            Self::AdminAudit,
+        ],
+        &[Self::Outbox],
+        &[Self::Inapp],
     ];
 
     /// Whether an entry has something for this target.

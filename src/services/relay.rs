@@ -12,6 +12,7 @@ use crate::domain::time::{Clock, Timestamp};
 use crate::repositories::mongo::{WriteFault, classify};
 use crate::repositories::relay::{Carried, RelayTargets, Target};
 use crate::repositories::ticket_repo::{StoredTail, TicketRepo};
+use futures::future::join_all;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -28,6 +29,8 @@ const TRIES: u32 = 10;
 const SWEEP: i64 = 200;
 /// Younger entries are left to the process that committed them.
 const FRESH_MILLIS: i64 = 3_000;
+/// How many writes of one target are under way at the same time.
+const SIDE_BY_SIDE: usize = 16;
 /// How long the relay rests after the database failed.
 const REST: Duration = Duration::from_millis(500);
 
@@ -45,6 +48,10 @@ impl StepLimit {
     /// Stops before write number `steps + 1`.
     pub const fn of(steps: usize) -> Self {
         Self(Some(steps))
+    }
+
+    const fn is_none(self) -> bool {
+        self.0.is_none()
     }
 
     fn take(&mut self) -> Result<(), Stop> {
@@ -228,12 +235,26 @@ impl Relay {
         let now = self.0.clock.now();
         let mut failed: HashMap<&StableKey, Carried> = HashMap::new();
         let mut held: HashSet<&TicketId> = HashSet::new();
-        for target in Target::ALL {
-            let wanted: Vec<&TailEntry> = entries
-                .iter()
-                .filter(|entry| target.takes(entry) && !held.contains(&entry.key.ticket_id))
-                .collect();
-            let refused = self.carry_all(target, &wanted, now, &mut limit).await?;
+        for rank in Target::RANKS {
+            let wanted = |target: Target| -> Vec<&TailEntry> {
+                let of_target = entries.iter().filter(|entry| target.takes(entry));
+                of_target
+                    .filter(|entry| !held.contains(&entry.key.ticket_id))
+                    .collect()
+            };
+            let mut refused = Vec::new();
+            if limit.is_none() {
+                let side_by_side = rank
+                    .iter()
+                    .map(|target| self.carry_together(*target, wanted(*target), now));
+                for of_target in join_all(side_by_side).await {
+                    refused.extend(of_target?);
+                }
+            } else {
+                for target in rank {
+                    refused.extend(self.carry_all(*target, &wanted(*target), now, &mut limit).await?);
+                }
+            }
             for (entry, carried) in refused {
                 held.insert(&entry.key.ticket_id);
                 failed.insert(&entry.key, carried);
@@ -255,6 +276,29 @@ impl Relay {
             self.0.targets.pull(&moved).await?;
         }
         Ok(moved.into_iter().cloned().collect())
+    }
+
+    /// The same without a limit; targets that are written entry by entry are written for several at a time.
+    async fn carry_together<'a>(
+        &self,
+        target: Target,
+        entries: Vec<&'a TailEntry>,
+        now: Timestamp,
+    ) -> Result<Vec<(&'a TailEntry, Carried)>, Stop> {
+        if !RelayTargets::is_single(target) {
+            let mut limit = StepLimit::NONE;
+            return self.carry_all(target, &entries, now, &mut limit).await;
+        }
+        let share = entries.len().div_ceil(SIDE_BY_SIDE).max(1);
+        let shares = entries.chunks(share).map(|share| async move {
+            let mut limit = StepLimit::NONE;
+            self.carry_all(target, share, now, &mut limit).await
+        });
+        let mut refused = Vec::new();
+        for of_share in join_all(shares).await {
+            refused.extend(of_share?);
+        }
+        Ok(refused)
     }
 
     /// Carries entries to one target: together where the target allows it, one by one where not or when it refuses one.

@@ -10,6 +10,7 @@ mod lost_answers;
 mod oracle;
 pub(crate) mod process;
 mod relay;
+mod speed;
 pub(crate) mod stage;
 mod timers;
 mod two_processes;

@@ -1,8 +1,8 @@
 //! Figures of the commit path beside the bare driver, in one run on one machine; started by hand, for the report.
 
+use super::oracle;
 use super::process::Process;
 use super::stage::{MARK, approve, assign, complete, create, note, publish, run, stage};
-use super::oracle;
 use bson::{Document, doc};
 use futures::future::join_all;
 use std::io::Write;
@@ -53,7 +53,8 @@ async fn bare(app: &App, clients: usize) -> (f64, Duration, Duration) {
     let aggregate = ticket.get_document("ticket").unwrap().clone();
     for client in 0..clients {
         let id = i64::try_from(client).unwrap();
-        let new = doc! {"_id": id, "version": 1_i64, "ticket": aggregate.clone(), "tail": [], "recent_keys": []};
+        let new =
+            doc! {"_id": id, "version": 1_i64, "ticket": aggregate.clone(), "tail": [], "recent_keys": []};
         let _ = bare.insert_one(new).await;
     }
     rate(clients, |client| {
@@ -66,7 +67,9 @@ async fn bare(app: &App, clients: usize) -> (f64, Duration, Duration) {
                 "$set": {"ticket": aggregate, "version": version + 1},
                 "$push": {"recent_keys": {"$each": [random_key()], "$slice": -256}},
             };
-            bare.update_one(doc! {"_id": id, "version": version}, change).await.unwrap();
+            bare.update_one(doc! {"_id": id, "version": version}, change)
+                .await
+                .unwrap();
         }
     })
     .await
@@ -76,7 +79,9 @@ async fn journey(app: &App, version: &VersionRef) {
     let ticket = create(app, version, &random_key()).await.ticket;
     let ticket = run(app, MARK, &ticket.id, approve(&ticket)).await.unwrap().ticket;
     let ticket = run(app, MARK, &ticket.id, assign(&ticket)).await.unwrap().ticket;
-    run(app, super::stage::IVAN, &ticket.id, complete(&ticket)).await.unwrap();
+    run(app, super::stage::IVAN, &ticket.id, complete(&ticket))
+        .await
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -86,27 +91,41 @@ async fn figures() {
     let hot = create(&app, &version, "hot").await.ticket;
     for clients in [32, 128] {
         let (per_second, median, late) = bare(&app, clients).await;
-        say(&format!("bare read and write, {clients} clients: {per_second:.0}/s, p50 {median:?}, p99 {late:?}"));
+        say(&format!(
+            "bare read and write, {clients} clients: {per_second:.0}/s, p50 {median:?}, p99 {late:?}"
+        ));
         let tickets = join_all((0..clients).map(|n| {
             let (app, version) = (&app, &version);
-            async move { create(app, version, &format!("{n} {}", random_key())).await.ticket }
+            async move {
+                create(app, version, &format!("{n} {}", random_key()))
+                    .await
+                    .ticket
+            }
         }))
         .await;
         let (per_second, median, late) = rate(clients, |client| {
             let (app, ticket) = (&app, tickets[client].clone());
             async move {
-                run(app, MARK, &ticket.id, note(&ticket, &random_key())).await.unwrap();
+                run(app, MARK, &ticket.id, note(&ticket, &random_key()))
+                    .await
+                    .unwrap();
             }
         })
         .await;
-        say(&format!("notes on many tickets, {clients} clients: {per_second:.0}/s, p50 {median:?}, p99 {late:?}"));
+        say(&format!(
+            "notes on many tickets, {clients} clients: {per_second:.0}/s, p50 {median:?}, p99 {late:?}"
+        ));
         let (per_second, median, late) = rate(clients, |_| async {
             run(&app, MARK, &hot.id, note(&hot, &random_key())).await.unwrap();
         })
         .await;
-        say(&format!("notes on one ticket, {clients} clients: {per_second:.0}/s, p50 {median:?}, p99 {late:?}"));
+        say(&format!(
+            "notes on one ticket, {clients} clients: {per_second:.0}/s, p50 {median:?}, p99 {late:?}"
+        ));
         let (per_second, median, late) = rate(clients, |_| journey(&app, &version)).await;
-        say(&format!("journeys of 4 commands, {clients} clients: {per_second:.0}/s, p50 {median:?}, p99 {late:?}"));
+        say(&format!(
+            "journeys of 4 commands, {clients} clients: {per_second:.0}/s, p50 {median:?}, p99 {late:?}"
+        ));
         let begun = Instant::now();
         app.execute.relay().drain().await.unwrap();
         say(&format!("the relay's rest took {:?}", begun.elapsed()));
@@ -120,5 +139,7 @@ async fn figures() {
         }
     })
     .await;
-    say(&format!("notes on one ticket, two processes, 64 clients: {per_second:.0}/s, p50 {median:?}, p99 {late:?}"));
+    say(&format!(
+        "notes on one ticket, two processes, 64 clients: {per_second:.0}/s, p50 {median:?}, p99 {late:?}"
+    ));
 }
