@@ -12,6 +12,7 @@ struct Operation {
     path: String,
     is_public: bool,
     query: Vec<String>,
+    required_query: Vec<String>,
     body: Option<Value>,
 }
 
@@ -21,16 +22,14 @@ async fn operations(app: &TestApp) -> (Value, Vec<Operation>) {
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
-            let query = parameters.iter().filter(|one| one["in"] == "query");
             all.push(Operation {
                 method: method.to_uppercase().parse().unwrap(),
                 path: path.clone(),
                 is_public: operation["security"]
                     .as_array()
                     .is_some_and(|ways| ways.contains(&json!({}))),
-                query: query
-                    .map(|one| one["name"].as_str().unwrap().to_owned())
-                    .collect(),
+                required_query: names(&parameters, true),
+                query: names(&parameters, false),
                 body: operation["requestBody"]["content"]
                     .as_object()
                     .and_then(|kinds| kinds.values().next())
@@ -39,6 +38,15 @@ async fn operations(app: &TestApp) -> (Value, Vec<Operation>) {
         }
     }
     (document, all)
+}
+
+/// The names of the query parameters, all or only the required ones.
+fn names(parameters: &[Value], only_required: bool) -> Vec<String> {
+    let of_query = parameters.iter().filter(|one| one["in"] == "query");
+    let wanted = of_query.filter(|one| !only_required || one["required"] == true);
+    wanted
+        .map(|one| one["name"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 impl Operation {
@@ -60,7 +68,14 @@ impl Operation {
                 _ => segment.to_owned(),
             }
         });
-        segments.collect::<Vec<_>>().join("/")
+        let path = segments.collect::<Vec<_>>().join("/");
+        let required = self.required_query.iter().map(|name| format!("{name}=1"));
+        let query = required.collect::<Vec<_>>().join("&");
+        if query.is_empty() {
+            path
+        } else {
+            format!("{path}?{query}")
+        }
     }
 
     fn parameters(&self) -> impl Iterator<Item = &str> {
@@ -295,12 +310,13 @@ fn addresses(operation: &Operation, ids: &Map<String, Value>) -> Vec<String> {
             all.push(operation.path_to(&spoilt));
         }
     }
+    let joint = if plain.contains('?') { '&' } else { '?' };
     for name in &operation.query {
         for text in NASTY_TEXTS {
             let value: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
-            all.push(format!("{plain}?{name}={value}"));
+            all.push(format!("{plain}{joint}{name}={value}"));
         }
-        all.push(format!("{plain}?{name}=1&{name}=2&{name}[$ne]=3"));
+        all.push(format!("{plain}{joint}{name}=1&{name}=2&{name}[$ne]=3"));
     }
     all
 }
@@ -336,6 +352,61 @@ async fn known_ids(app: &TestApp) -> Map<String, Value> {
     ids.insert("email".to_owned(), json!("nobody@example.com"));
     ids.insert("version_number".to_owned(), json!("1"));
     ids
+}
+
+#[tokio::test]
+async fn who_has_no_part_in_a_ticket_neither_reads_nor_changes_it() {
+    let app = TestApp::new().await;
+    workflow_ops::services::seed::seed(&app.app, |_| ())
+        .await
+        .unwrap();
+    let (document, operations) = operations(&app).await;
+    let ids = known_ids(&app).await;
+    let ticket = format!("/api/v1/tickets/{}", ids["ticket_id"].as_str().unwrap());
+    let owner = owner_of(&app, &ticket).await;
+    let before = owner.get(&ticket).await.expect(200).body;
+    let mut strangers = Vec::new();
+    for name in ["tom.becker", "ken.ito", "chloe.martin", "zoe.quinn", "grace.park"] {
+        if app.person(name).get(&ticket).await.status == 403 {
+            strangers.push(app.person(name));
+        }
+    }
+    assert!(
+        strangers.len() >= 2,
+        "a persona or a designer's role alone opens nothing"
+    );
+    for operation in operations.iter().filter(|one| one.path.contains("{ticket_id}")) {
+        // Administrators' own views are closed to strangers by their role.
+        let body = operation
+            .body
+            .as_ref()
+            .map(|content| plausible(&document, &content["schema"], 0).to_string());
+        for stranger in &strangers {
+            let reply = call(stranger, operation, &operation.path_to(&ids), body.clone()).await;
+            let what = format!(
+                "{} {}: {} {}",
+                operation.method, operation.path, reply.status, reply.text
+            );
+            match operation.method {
+                Method::GET => assert_eq!(reply.status, 403, "{what}"),
+                _ => assert!(matches!(reply.status.as_u16(), 400 | 403 | 404), "{what}"),
+            }
+            let title = before["ticket"]["title"].as_str().unwrap();
+            assert!(!reply.text.contains(title), "{what}");
+        }
+    }
+    assert_eq!(owner.get(&ticket).await.expect(200).body, before);
+}
+
+/// The requester among the people who raise tickets in the seed.
+async fn owner_of(app: &TestApp, ticket: &str) -> TestClient {
+    for requester in ["ann.lee", "ben.cole", "zoe.quinn"] {
+        let person = app.person(requester);
+        if person.get(ticket).await.status == 200 {
+            return person;
+        }
+    }
+    panic!("nobody owns {ticket}");
 }
 
 #[tokio::test]
