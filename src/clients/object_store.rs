@@ -39,9 +39,10 @@ pub enum StoreError {
 
 impl From<object_store::Error> for StoreError {
     fn from(error: object_store::Error) -> Self {
-        match error {
-            object_store::Error::NotFound { .. } => Self::Missing,
-            other => Self::Failed(other),
+        if matches!(error, object_store::Error::NotFound { .. }) {
+            Self::Missing
+        } else {
+            Self::Failed(error)
         }
     }
 }

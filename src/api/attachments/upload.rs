@@ -135,7 +135,7 @@ async fn upload_files(
         let filename = new.filename.clone();
         match app.attachments.upload(&caller, new, field).await {
             Ok(uploaded) => many.add(UploadSucceeded::of(&uploaded.file)),
-            Err(error) => many.fail(UploadFailed::of(filename, ApiError(error))),
+            Err(error) => many.fail(UploadFailed::of(filename, &ApiError(error))),
         }
     }
     if many.len() == 0 {

@@ -72,7 +72,7 @@ pub(super) struct UploadError {
 }
 
 impl UploadFailed {
-    pub(super) fn of(filename: String, error: ApiError) -> Self {
+    pub(super) fn of(filename: String, error: &ApiError) -> Self {
         Self {
             filename,
             error: UploadError {

@@ -1,9 +1,10 @@
 //! Changes of lookup tables: each is made to the version it was decided on, and decided again when another came first.
 
+use super::rules::{entry_of, filled, settle, to_entry, to_user};
 use super::{Lookups, unknown_table};
 use crate::domain::error::{ErrorCode, ServiceError};
 use crate::domain::id::{LookupEntryId, LookupId};
-use crate::domain::lookup::{ENTRIES, LookupEntry, LookupPerson, LookupTable, USERS};
+use crate::domain::lookup::LookupTable;
 use crate::domain::person::{Actor, Email};
 use crate::domain::refusal::Refusal;
 use crate::repositories::lookup_repo::LookupWrite;
@@ -332,67 +333,6 @@ fn check_expected(expected: Option<ExpectedVersion>, current: i64) -> Result<(),
         }
         Some(_) | None => Ok(()),
     }
-}
-
-/// Keeps the rules of a table: distinct keys, one primary person per entry, bounded lists.
-fn settle(table: &mut LookupTable) -> Result<(), ServiceError> {
-    check_limit("lookup entries", table.entries.len(), ENTRIES)?;
-    let mut keys = BTreeSet::new();
-    for entry in &mut table.entries {
-        check_limit("people of a lookup entry", entry.users.len(), USERS)?;
-        entry.settle_users();
-        if !keys.insert(entry.key.to_lowercase()) {
-            let text = format!("the key {:?} is there already", entry.key);
-            return Err(ServiceError::conflict(ErrorCode::AlreadyExists, text));
-        }
-    }
-    Ok(())
-}
-
-fn check_limit(what: &'static str, length: usize, limit: usize) -> Result<(), ServiceError> {
-    if length > limit {
-        return Err(Refusal::LimitReached { what, limit }.into());
-    }
-    Ok(())
-}
-
-fn entry_of<'a>(table: &'a mut LookupTable, entry_id: &str) -> Result<&'a mut LookupEntry, ServiceError> {
-    let found = table
-        .entries
-        .iter_mut()
-        .find(|entry| entry.entry_id.as_str() == entry_id);
-    found.ok_or_else(|| ServiceError::not_found(ErrorCode::NotFound, "the lookup has no such entry"))
-}
-
-/// An entry keeps its id when the table knows it; each id is used once.
-fn to_entry(new: &NewEntry, known: &mut BTreeSet<LookupEntryId>) -> LookupEntry {
-    let given = new
-        .entry_id
-        .clone()
-        .and_then(|id| LookupEntryId::try_from(id).ok());
-    let kept = given.filter(|id| known.remove(id));
-    LookupEntry {
-        entry_id: kept.unwrap_or_else(LookupEntryId::random),
-        key: new.key.clone(),
-        display_label: new.display_label.clone(),
-        users: new.users.iter().map(to_user).collect(),
-        is_active: new.is_active,
-    }
-}
-
-fn to_user(new: &NewUser) -> LookupPerson {
-    LookupPerson {
-        aad_id: filled(new.aad_id.clone()),
-        email: new.email.clone(),
-        display_name: new.display_name.clone(),
-        is_primary: new.is_primary,
-        order: new.order,
-    }
-}
-
-/// A text, unless it is empty.
-fn filled(text: Option<String>) -> Option<String> {
-    text.filter(|text| !text.trim().is_empty())
 }
 
 fn bound_twice() -> ServiceError {

@@ -1,6 +1,7 @@
 //! Lookup tables: kept by designers, read live by running tickets (contract http-workflows 4).
 
 mod edit;
+mod rules;
 
 pub use edit::{ChangeEntry, ChangeTable, NewEntry, NewTable, NewUser};
 

@@ -146,3 +146,30 @@ async fn a_commit_that_the_server_refuses_is_answered_and_changes_nothing() {
     run(&app, MARK, &ticket.id, note(&ticket, "again")).await.unwrap();
     oracle::check(&app).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flooded_mailbox_sends_the_surplus_away_and_loses_nothing_it_took() {
+    let (app, version) = stage().await;
+    let ticket = create(&app, &version, "one").await.ticket;
+    let texts: Vec<String> = (0..3_000).map(|n| format!("note {n}")).collect();
+    let notes = texts
+        .iter()
+        .map(|text| run(&app, MARK, &ticket.id, note(&ticket, text)));
+    let answers = join_all(notes).await;
+    let taken = answers.iter().filter(|answer| answer.is_ok()).count();
+    for refused in answers.iter().filter_map(|answer| answer.as_ref().err()) {
+        let ServiceError::Unavailable { retry_after, .. } = refused else {
+            panic!("{refused}");
+        };
+        assert!(!retry_after.is_zero());
+    }
+    assert!((1_024..3_000).contains(&taken), "{taken} of 3000 were taken");
+    let stored = document(&app, &ticket.id).await;
+    assert_eq!(
+        stored.get_i64("version").unwrap(),
+        i64::try_from(taken).unwrap() + 1
+    );
+    oracle::check(&app).await;
+    let again = run(&app, MARK, &ticket.id, note(&ticket, "afterwards")).await;
+    again.unwrap();
+}
