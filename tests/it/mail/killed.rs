@@ -2,6 +2,7 @@ use crate::support::{ServiceProcess, SmtpServer, TestApp, eventually_within, mai
 use bson::doc;
 use std::collections::BTreeSet;
 use std::time::Duration;
+use workflow_ops::domain::time::Clock;
 use workflow_ops::repositories::outbox_row::OutboxRow;
 
 /// Mails a process sends at the same time.
@@ -17,9 +18,7 @@ async fn killed_processes_lose_no_mail_and_double_at_most_what_was_in_flight() {
     settings.push(("NOTIFICATION_LOCK_DURATION_SECONDS", "5".to_owned()));
     settings.push(("SCHEDULER_INTERVAL_SECONDS", "1".to_owned()));
     let start = || ServiceProcess::start(app.database().name(), &settings);
-    let rows: Vec<OutboxRow> = (0..MAILS)
-        .map(|n| mail_to(&format!("r{n}@contoso.example")))
-        .collect();
+    let rows = mails_of_now(MAILS);
     app.app.notifications.outbox.insert_absent(&rows).await.unwrap();
 
     let mut processes = vec![start(), start(), start()];
@@ -73,9 +72,7 @@ async fn a_process_that_is_asked_to_stop_leaves_no_lease_behind() {
     let server = SmtpServer::slow(200);
     let app = TestApp::new().await;
     let process = ServiceProcess::start(app.database().name(), &server.settings());
-    let rows: Vec<OutboxRow> = (0..60)
-        .map(|n| mail_to(&format!("r{n}@contoso.example")))
-        .collect();
+    let rows = mails_of_now(60);
     app.app.notifications.outbox.insert_absent(&rows).await.unwrap();
     server.wait_for(8).await;
     assert!(process.stop());
@@ -89,4 +86,40 @@ async fn a_process_that_is_asked_to_stop_leaves_no_lease_behind() {
     let sent = collection.count_documents(doc! {"status": "SENT"}).await.unwrap();
     assert_eq!(taken.len() as u64, sent, "what was taken is recorded");
     assert!(taken.values().all(|ids| ids.len() == 1));
+}
+
+#[tokio::test]
+async fn three_processes_at_once_send_each_of_a_thousand_mails_once() {
+    let server = SmtpServer::start();
+    let app = TestApp::new().await;
+    let rows = mails_of_now(1_000);
+    app.app.notifications.outbox.insert_absent(&rows).await.unwrap();
+    let mut settings = server.settings();
+    settings.push(("SCHEDULER_INTERVAL_SECONDS", "1".to_owned()));
+    let processes: Vec<_> = (0..3)
+        .map(|_| ServiceProcess::start(app.database().name(), &settings))
+        .collect();
+    let collection = app.database().collection::<OutboxRow>("notification_outbox");
+    let sent = || async { collection.count_documents(doc! {"status": "SENT"}).await.unwrap() };
+    eventually_within(Duration::from_secs(90), "everything is sent", || async {
+        sent().await == 1_000
+    })
+    .await;
+    assert!(processes.into_iter().all(ServiceProcess::stop));
+    let taken = server.by_recipient();
+    assert_eq!(
+        (taken.len(), taken.values().map(Vec::len).sum::<usize>()),
+        (1_000, 1_000)
+    );
+}
+
+/// Mails enqueued now by the machine's clock, which these processes go by; older ones they would tidy away once sent.
+fn mails_of_now(count: usize) -> Vec<OutboxRow> {
+    let now = Clock::System.now();
+    let dated = |n: usize| OutboxRow {
+        created_at: now,
+        due_at: Some(now),
+        ..mail_to(&format!("r{n}@contoso.example"))
+    };
+    (0..count).map(dated).collect()
 }
