@@ -1,8 +1,9 @@
 use super::{Origin, read};
+use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize)]
 struct Form {
     name: String,
     count: i64,
@@ -14,13 +15,13 @@ struct Form {
     kind: Option<Kind>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize)]
 struct Row {
     key: String,
     amount: f64,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 enum Kind {
     FormStep,
@@ -125,4 +126,50 @@ fn path_parameters_are_read_as_one_value_a_tuple_or_a_struct() {
     assert_eq!(read::<i64>(Origin::Path, &one).0, Some(3));
     let (_, faults) = read::<(String, i64)>(Origin::Path, &json!({"workflow_id": "WF-1", "number": "x"}));
     assert_eq!(faults[0].location, ["path", "number"]);
+}
+
+/// Any JSON, with the names of our fields among its keys.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>().prop_map(|number| json!(number)),
+        ".{0,6}".prop_map(Value::from),
+        prop_oneof![Just("FORM_STEP"), Just("1"), Just("yes"), Just("1.0")].prop_map(Value::from),
+    ];
+    let key = prop_oneof![
+        Just("name".to_owned()),
+        Just("count".to_owned()),
+        Just("active".to_owned()),
+        Just("rows".to_owned()),
+        Just("values".to_owned()),
+        Just("kind".to_owned()),
+        Just("key".to_owned()),
+        Just("amount".to_owned()),
+        ".{0,3}",
+    ];
+    leaf.prop_recursive(4, 48, 8, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((key.clone(), inner), 0..6)
+                .prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn whatever_serde_reads_is_read_the_same_and_without_a_fault(value in any_json()) {
+        let (read, faults) = read::<Form>(Origin::Body, &value);
+        if let Ok(strict) = serde_json::from_value::<Form>(value) {
+            prop_assert!(faults.is_empty(), "{faults:?}");
+            prop_assert_eq!(read, Some(strict));
+        } else {
+            // Either a coercion made sense of it, or every fault has a place.
+            prop_assert!(read.is_some() || !faults.is_empty());
+            prop_assert!(faults.iter().all(|fault| fault.location.first().is_some_and(|first| first == "body")));
+        }
+    }
 }
