@@ -46,34 +46,6 @@ impl FromRequestParts<App> for Caller {
     }
 }
 
-/// The caller if a token was presented; a wrong token is still refused.
-#[derive(Debug, Clone)]
-pub struct OptionalCaller(pub Option<Actor>);
-
-impl FromRequestParts<App> for OptionalCaller {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        if !parts.headers.contains_key(AUTHORIZATION) {
-            return Ok(Self(None));
-        }
-        let Caller(actor) = Caller::from_request_parts(parts, app).await?;
-        Ok(Self(Some(actor)))
-    }
-}
-
-/// The token itself, for calls made in the caller's name; take it only beside a [`Caller`].
-#[derive(Debug, Clone)]
-pub struct CallerToken(pub SecretString);
-
-impl FromRequestParts<App> for CallerToken {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
-        Ok(Self(bearer_token(&parts.headers)?))
-    }
-}
-
 /// The text after `Bearer `; without that prefix the whole header is the token (contract http-tickets 1.2).
 fn bearer_token(headers: &HeaderMap) -> Result<SecretString, ServiceError> {
     let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());

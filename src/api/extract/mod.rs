@@ -11,7 +11,7 @@ mod query;
 mod request_context;
 
 pub use body::{ApiJson, OptionalJson};
-pub use caller::{Caller, CallerToken, OptionalCaller};
+pub use caller::Caller;
 pub use path::ApiPath;
 pub use preconditions::{IdempotencyKey, IfMatch};
 pub use query::ApiQuery;
