@@ -105,6 +105,7 @@ pub fn all() -> Vec<IndexSpec> {
         super::ticket_repo::indexes(),
         super::ticket_list_repo::indexes(),
         super::ticket_figures::indexes(),
+        super::admin_figures::indexes(),
         super::audit_repo::indexes(),
         super::ticket_command_repo::indexes(),
         super::history_repo::indexes(),
