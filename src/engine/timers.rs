@@ -75,23 +75,27 @@ fn set_timers(
             turn.ticket.timers.push(Timer { kind, due_at: at });
         }
     }
-    let escalations = sla.map(|sla| sla.escalations.as_slice()).unwrap_or_default();
-    let after: Vec<i64> = if escalations.is_empty() {
-        vec![0]
-    } else {
-        escalations.iter().map(|rule| rule.minutes).collect()
-    };
-    for minutes_after in after {
-        let kind = TimerKind::SlaEscalation {
-            step: id.clone(),
-            minutes_after,
-            count: 0,
-        };
-        turn.ticket.timers.push(Timer {
-            kind,
-            due_at: due_at.plus_minutes(minutes_after),
-        });
+    for minutes_after in escalation_minutes(definition) {
+        push_escalation(turn, id, minutes_after, due_at.plus_minutes(minutes_after));
     }
+}
+
+/// After how many minutes past the due time a step escalates; at once when the designer named none.
+fn escalation_minutes(definition: &StepDefinition) -> Vec<i64> {
+    let rules = definition.sla.as_ref().map(|sla| sla.escalations.as_slice());
+    match rules.unwrap_or_default() {
+        [] => vec![0],
+        rules => rules.iter().map(|rule| rule.minutes).collect(),
+    }
+}
+
+fn push_escalation(turn: &mut Turn<'_>, id: &TicketStepId, minutes_after: i64, due_at: Timestamp) {
+    let kind = TimerKind::SlaEscalation {
+        step: id.clone(),
+        minutes_after,
+        count: 0,
+    };
+    turn.ticket.timers.push(Timer { kind, due_at });
 }
 
 /// Moves a step's due time and timers by the time it was held or paused.
@@ -115,6 +119,33 @@ pub(super) fn stop_escalations(turn: &mut Turn<'_>, id: &TicketStepId) {
     turn.ticket
         .timers
         .retain(|timer| !matches!(&timer.kind, TimerKind::SlaEscalation { step, .. } if step == id));
+}
+
+/// Forgets that the step's former assignee acknowledged it, and starts its escalations again (engine-actions S13): those
+/// still to come, or the last one after the usual interval, so that the new assignee is not told off on arrival.
+pub(super) fn forget_acknowledgement(turn: &mut Turn<'_>, id: &TicketStepId) -> Result<(), Undecided> {
+    let step = turn.step(id)?.clone();
+    let Some(due_at) = step.due_at.filter(|_| step.sla_acknowledged_at.is_some()) else {
+        return Ok(());
+    };
+    let minutes = escalation_minutes(&*turn.definition_of(&step)?);
+    if let Some(step) = turn.ticket.step_mut(id) {
+        step.sla_acknowledged_at = None;
+    }
+    let now = turn.now();
+    let to_come: Vec<i64> = minutes
+        .iter()
+        .copied()
+        .filter(|after| due_at.plus_minutes(*after) > now)
+        .collect();
+    if to_come.is_empty() {
+        let last = minutes.into_iter().max().unwrap_or(0);
+        push_escalation(turn, id, last, now.plus_minutes(REPEAT_MINUTES));
+    }
+    for after in to_come {
+        push_escalation(turn, id, after, due_at.plus_minutes(after));
+    }
+    Ok(())
 }
 
 /// Lets every due timer take effect; `false` when none was due.

@@ -11,6 +11,7 @@ use crate::engine::decision::{AdminAuditRow, Effect, GrantSource, GrantedPersona
 use crate::engine::named_person;
 use crate::engine::notices::Message;
 use crate::engine::permission_guard::{self, StepAction};
+use crate::engine::timers;
 use crate::engine::turn::{Turn, as_object};
 use serde_json::json;
 
@@ -51,13 +52,12 @@ pub(super) fn reassign(
         }
     }
     let step = turn.change_step(id)?;
-    if step
+    let was_assignee = step
         .assignee
         .as_ref()
-        .is_some_and(|assignee| assignee.is_same(&actor))
-    {
+        .is_some_and(|assignee| assignee.is_same(&actor));
+    if was_assignee {
         step.assignee = Some(approver.clone());
-        step.sla_acknowledged_at = None;
     }
     if let Some(round) = step
         .approval
@@ -65,6 +65,9 @@ pub(super) fn reassign(
         .filter(|round| round.primary == actor.email)
     {
         round.primary = approver.email.clone();
+    }
+    if was_assignee {
+        timers::forget_acknowledgement(turn, id)?;
     }
     record(turn, id, &approver, reason);
     Ok(Acted::Applied)

@@ -5,7 +5,6 @@ use crate::domain::audit::AuditEventType;
 use crate::domain::id::{AssignmentId, TicketStepId};
 use crate::domain::notice::TemplateKey;
 use crate::domain::person::Person;
-use crate::domain::refusal::Refusal;
 use crate::domain::ticket::{Assignment, AssignmentStatus};
 use crate::engine::closing;
 use crate::engine::command::NamedPerson;
@@ -13,6 +12,7 @@ use crate::engine::decision::{GrantSource, GrantedPersona, Undecided};
 use crate::engine::named_person;
 use crate::engine::notices::Message;
 use crate::engine::permission_guard::{self, StepAction};
+use crate::engine::timers;
 use crate::engine::turn::Turn;
 use serde_json::{Value, json};
 
@@ -101,7 +101,7 @@ pub(super) fn give(
     id: &TicketStepId,
     agent: &Person,
     reason: Option<&str>,
-) -> Result<(), Refusal> {
+) -> Result<(), Undecided> {
     let now = turn.now();
     for assignment in &mut turn.ticket.assignments {
         if assignment.ticket_step_id == *id && assignment.status == AssignmentStatus::Active {
@@ -120,10 +120,8 @@ pub(super) fn give(
         ended_at: None,
     };
     turn.ticket.assignments.push(assignment);
-    let step = turn.change_step(id)?;
-    step.assignee = Some(agent.clone());
-    step.sla_acknowledged_at = None;
-    Ok(())
+    turn.change_step(id)?.assignee = Some(agent.clone());
+    timers::forget_acknowledgement(turn, id)
 }
 
 /// Tells the new agent and the one before.

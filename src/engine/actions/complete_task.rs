@@ -6,7 +6,7 @@ use crate::domain::id::{AttachmentId, TicketStepId};
 use crate::domain::json::JsonObject;
 use crate::domain::refusal::Refusal;
 use crate::domain::ticket::{Phase, Step};
-use crate::domain::workflow::TransitionEvent;
+use crate::domain::workflow::{StepType, TransitionEvent};
 use crate::engine::advance::{self, Move};
 use crate::engine::closing::{Ending, end_step};
 use crate::engine::decision::{Effect, HistoryKind, Undecided, WorkHistory};
@@ -32,7 +32,7 @@ pub(super) fn complete(
         .assignee
         .as_ref()
         .is_some_and(|assignee| assignee.is_same(&turn.actor().person));
-    if step.phase == Phase::Completed && own {
+    if step.kind == StepType::Task && step.phase == Phase::Completed && own {
         return Ok(Acted::AlreadyDone(None));
     }
     permission_guard::check_step(&turn.ticket, turn.actor(), StepAction::CompleteTask, step)?;

@@ -141,7 +141,11 @@ pub(super) fn respond(
 /// The id of the actor's identical question that is still open and less than a minute old.
 fn repeated(turn: &Turn<'_>, id: &TicketStepId, question: Question<'_>) -> Option<String> {
     let open = turn.ticket.open_question(id)?;
+    let asked = question
+        .target
+        .map_or(&turn.ticket.requester.email, |target| &target.email);
     let same = open.question_text == question.text
+        && open.requested_from.email == *asked
         && open.subject.as_deref() == question.subject
         && open.requested_by.is_same(&turn.actor().person);
     let fresh = turn.now().since(open.requested_at).num_milliseconds() <= REPEAT_MILLIS;

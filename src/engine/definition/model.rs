@@ -354,8 +354,6 @@ pub struct ApprovalDefinition {
     pub spoc: Option<Email>,
     /// Who assigns following tasks, by address; the first approver when absent or unknown.
     pub primary: Option<Email>,
-    /// Whether approvers may pass the approval on.
-    pub allow_reassign: bool,
 }
 
 /// How approvers are found.

@@ -165,7 +165,6 @@ fn read_approval(raw: &Map<String, Value>, path: &str, findings: &mut Findings) 
         approvers,
         spoc: email(raw, "spoc_email", path, findings),
         primary: email(raw, "primary_approver_email", path, findings),
-        allow_reassign: flag(raw, "allow_reassign").unwrap_or(true),
     }
 }
 

@@ -499,3 +499,68 @@ fn a_pause_moves_the_due_time_and_a_refused_change_leaves_the_data() {
     assert_eq!(world.ticket().form_version, 1);
     assert_eq!(world.state("deliver"), StepState::Active);
 }
+
+#[test]
+fn s13_an_acknowledgement_stops_escalations_once_and_only_for_its_assignee() {
+    let mut deliver = task("deliver");
+    deliver["sla"] = json!({"due_minutes": 60});
+    let mut world = World::raised(definition(
+        vec![deliver, end("done")],
+        &[("deliver", "COMPLETE_TASK", "done")],
+    ));
+    let step = world.id("deliver");
+    let agent = named("bob");
+    world.must(
+        "mia",
+        Command::Assign {
+            step: step.clone(),
+            agent,
+        },
+    );
+    let acknowledge = Command::AcknowledgeSla {
+        step: step.clone(),
+        notes: Some("on it".into()),
+    };
+    assert!(is_refused_by_state(world.play("bob", acknowledge.clone())));
+    world.wait_minutes(70);
+    world.must("root", Command::FireTimers);
+    assert!(matches!(
+        world.play("mia", acknowledge.clone()),
+        Err(Refusal::PermissionDenied(_))
+    ));
+    world.must("bob", acknowledge.clone());
+    assert!(matches!(
+        world.play("bob", acknowledge).unwrap(),
+        Verdict::AlreadyDone { .. }
+    ));
+    assert_eq!(world.ticket().sla_acknowledgements.len(), 1);
+    assert_eq!(world.ticket().next_timer_at(), None, "nothing escalates any more");
+    let agent = named("dora");
+    world.must(
+        "mia",
+        Command::Reassign {
+            step,
+            agent,
+            reason: None,
+        },
+    );
+    assert_eq!(world.step("deliver").sla_acknowledged_at, None);
+    let next = world.ticket().next_timer_at().unwrap();
+    assert!(next > world.now, "dora is not told off on arrival");
+    world.now = next;
+    world.must("root", Command::FireTimers);
+    assert!(
+        world
+            .told(TemplateKey::SlaEscalation)
+            .contains(&"dora".to_owned())
+    );
+}
+
+#[test]
+fn t14_a_question_to_somebody_else_is_not_the_repeat_of_the_open_one() {
+    let mut world = approved();
+    let to_ann = question(&world, "check", None);
+    world.must("carl", to_ann);
+    let to_dora = question(&world, "check", Some("dora"));
+    assert_eq!(world.play("carl", to_dora), Err(Refusal::InfoRequestOpen));
+}

@@ -4,4 +4,6 @@ mod actions;
 mod flows;
 mod forks;
 mod graphs;
+mod guard_table;
+mod hazards;
 mod properties;

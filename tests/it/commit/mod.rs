@@ -7,7 +7,7 @@ mod crash;
 mod creation;
 mod database_killed;
 mod lost_answers;
-mod oracle;
+pub(crate) mod oracle;
 pub(crate) mod process;
 mod relay;
 mod speed;

@@ -23,8 +23,6 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) async fn new() -> Self {
-        let app = TestApp::with_people().await;
-        let designer = app.person("dana.wolf");
         let field = json!({"field_key": "what", "field_label": "What", "field_type": "TEXT", "required": true, "order": 0});
         let definition = json!({
             "start_step_id": "ask",
@@ -40,6 +38,13 @@ impl Stage {
                 {"from_step_id": "work", "to_step_id": "done", "on_event": "COMPLETE_TASK"},
             ],
         });
+        Self::of(definition).await
+    }
+
+    /// A service with people and this workflow; it starts with the form `ask`, whose field is `what`.
+    pub(super) async fn of(definition: Value) -> Self {
+        let app = TestApp::with_people().await;
+        let designer = app.person("dana.wolf");
         let created = designer
             .post("/api/v1/workflows", json!({"name": "Request"}))
             .await;
