@@ -13,6 +13,7 @@ use crate::services::admin::Administration;
 use crate::services::attachments::Attachments;
 use crate::services::change_requests::ChangeRequestService;
 use crate::services::definition_cache::DefinitionCache;
+use crate::services::directory::Directory;
 use crate::services::execute::Execute;
 use crate::services::facts::FactSource;
 use crate::services::idempotency::Idempotency;
@@ -62,6 +63,8 @@ pub struct Inner {
     pub attachments: Attachments,
     /// Tables of keys and people.
     pub lookups: Lookups,
+    /// People.
+    pub directory: Directory,
     /// Where decisions get their facts.
     pub facts: FactSource,
     /// The only path that changes a ticket.
@@ -102,6 +105,7 @@ impl App {
         let files = FileStore::open(&settings.attachments)?;
         let attachments = Attachments::new(&database, files, &system_config, &clock);
         let lookups = Lookups::new(&database, &clock);
+        let directory = Directory::new(&database, &settings)?;
         let facts = FactSource::new(
             &database,
             &settings,
@@ -109,7 +113,8 @@ impl App {
             &system_config,
             &definitions,
             &lookups,
-        )?;
+            &directory,
+        );
         let inapp_days = i64::from(settings.scheduler.inapp_retention_days);
         let targets = RelayTargets::new(&database, &notifications.outbox, inapp_days);
         let relay = Relay::start(TicketRepo::new(&database), targets, clock.clone(), &tasks);
@@ -130,6 +135,7 @@ impl App {
             lookups,
             change_requests: ChangeRequestService::new(&database, &tickets, &facts),
             tickets,
+            directory,
             facts,
             execute,
             timers,

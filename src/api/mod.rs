@@ -4,6 +4,7 @@ pub mod admin;
 pub mod attachments;
 pub mod change_requests;
 pub mod dev;
+pub mod directory;
 pub mod docs;
 pub mod envelope;
 pub mod extract;

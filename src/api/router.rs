@@ -5,8 +5,8 @@
 
 use super::envelope::plain_error;
 use super::{
-    admin, attachments, change_requests, dev, docs, health, layer, lookups, metrics, notifications, openapi,
-    tickets, workflows,
+    admin, attachments, change_requests, dev, directory, docs, health, layer, lookups, metrics,
+    notifications, openapi, tickets, workflows,
 };
 use crate::app::App;
 use crate::domain::error::ErrorCode;
@@ -34,6 +34,7 @@ fn families() -> Vec<(&'static str, OpenApiRouter<App>)> {
     vec![
         ("/admin", admin::router()),
         ("/attachments", attachments::router()),
+        ("/directory", directory::router()),
         ("/lookups", lookups::router()),
         ("/change-requests", change_requests::router()),
         ("/notifications", notifications::router()),

@@ -1,5 +1,6 @@
 //! Services outside: mail, directory, language model, object storage. Every call has a time-out; knows `domain` only.
 
 pub mod development_directory;
+pub mod graph_directory;
 pub mod mail;
 pub mod object_store;

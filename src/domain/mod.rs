@@ -4,6 +4,7 @@
 
 pub mod attachment;
 pub mod audit;
+pub mod directory_user;
 pub mod effect;
 pub mod error;
 pub mod id;

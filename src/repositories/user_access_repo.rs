@@ -168,6 +168,19 @@ impl UserAccessRepo {
         self.rows.find_one(doc! {"_id": email.key()}).await
     }
 
+    /// Active records whose name or address contains the text, without regard to case, by address.
+    pub async fn search(&self, text: &str, limit: usize) -> Result<Vec<UserAccessRow>> {
+        let contains = doc! {"$regex": regex::escape(&text.trim().to_lowercase()), "$options": "i"};
+        let filter = doc! {"is_active": true, "$or": [{"_id": &contains}, {"display_name": &contains}]};
+        let mut rows = Vec::new();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut cursor = self.rows.find(filter).sort(doc! {"_id": 1}).limit(limit).await?;
+        while cursor.advance().await? {
+            rows.push(cursor.deserialize_current()?);
+        }
+        Ok(rows)
+    }
+
     /// The record with this address inside a transaction.
     pub async fn by_email_in(
         &self,

@@ -1,7 +1,6 @@
 //! Facts: everything from outside that a decision depends on, fetched outside of the ticket's turn and with time-outs.
 
-use crate::clients::development_directory::{DevelopmentDirectory, DevelopmentPerson};
-use crate::config::{AuthMode, Settings};
+use crate::config::Settings;
 use crate::domain::error::ServiceError;
 use crate::domain::id::{AttachmentId, TicketId};
 use crate::domain::person::{Actor, Email, Person};
@@ -15,6 +14,7 @@ use crate::repositories::attachment_claims::{AttachmentClaims, Claim};
 use crate::repositories::ticket_repo::TicketRepo;
 use crate::repositories::user_access_repo::UserAccessRepo;
 use crate::services::definition_cache::DefinitionCache;
+use crate::services::directory::Directory;
 use crate::services::lookups::Lookups;
 use crate::services::system_config::SystemConfigReader;
 use chrono::NaiveDate;
@@ -37,7 +37,7 @@ struct Inner {
     system_config: SystemConfigReader,
     definitions: DefinitionCache,
     lookups: Lookups,
-    people: Option<DevelopmentDirectory>,
+    directory: Directory,
     user_access: UserAccessRepo,
     files: AttachmentClaims,
     tickets: TicketRepo,
@@ -45,9 +45,6 @@ struct Inner {
 
 impl FactSource {
     /// The sources that the settings name.
-    ///
-    /// # Errors
-    /// The people file of development is not usable.
     pub fn new(
         database: &Database,
         settings: &Settings,
@@ -55,22 +52,19 @@ impl FactSource {
         system_config: &SystemConfigReader,
         definitions: &DefinitionCache,
         lookups: &Lookups,
-    ) -> anyhow::Result<Self> {
-        let people = match settings.auth.mode {
-            AuthMode::Dev => Some(DevelopmentDirectory::load(&settings.directory.people_file)?),
-            AuthMode::EntraApi | AuthMode::GraphIntrospection => None,
-        };
-        Ok(Self(Arc::new(Inner {
+        directory: &Directory,
+    ) -> Self {
+        Self(Arc::new(Inner {
             clock: clock.clone(),
             time_zone: settings.business_time_zone,
             system_config: system_config.clone(),
             definitions: definitions.clone(),
             lookups: lookups.clone(),
-            people,
+            directory: directory.clone(),
             user_access: UserAccessRepo::new(database),
             files: AttachmentClaims::new(database),
             tickets: TicketRepo::new(database),
-        })))
+        }))
     }
 
     /// A sheet for a command of `actor`, with the policy in force and nothing looked up yet.
@@ -174,7 +168,8 @@ impl FactSource {
     ) -> Result<(), ServiceError> {
         match need {
             Need::Manager => {
-                let person = self.manager_of(&sheet.actor.person.email);
+                let manager = self.0.directory.manager_of(&sheet.actor.person).await;
+                let person = manager.map(|manager| manager.to_person());
                 sheet.manager = Some(ManagerFact { person });
             }
             Need::Person(email) => sheet.people.push(self.person(email).await?),
@@ -185,20 +180,18 @@ impl FactSource {
         Ok(())
     }
 
-    fn manager_of(&self, email: &Email) -> Option<Person> {
-        let people = self.0.people.as_ref()?;
-        people.manager_of(email).map(DevelopmentPerson::to_person)
-    }
-
     async fn person(&self, email: Email) -> Result<PersonFact, ServiceError> {
-        let found = self.0.people.as_ref().and_then(|people| people.by_email(&email));
-        let person = found.map(DevelopmentPerson::to_person);
         let row = self.0.user_access.by_email(&email).await?;
-        let revoked = row.is_some_and(|row| !row.is_active);
+        let found = self.0.directory.record_of(&email).await;
+        let person = found.map(|user| user.to_person());
+        let asked = person
+            .clone()
+            .unwrap_or_else(|| Person::from_email(email.clone()));
+        let manager = self.0.directory.manager_of(&asked).await;
         Ok(PersonFact {
-            manager: self.manager_of(&email),
+            manager: manager.map(|manager| manager.to_person()),
             person,
-            revoked,
+            revoked: row.is_some_and(|row| !row.is_active),
             email,
         })
     }

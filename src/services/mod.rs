@@ -5,6 +5,7 @@ pub mod admin;
 pub mod attachments;
 pub mod change_requests;
 pub mod definition_cache;
+pub mod directory;
 pub mod execute;
 pub mod facts;
 pub mod idempotency;

@@ -12,6 +12,7 @@
 mod access;
 mod attachments;
 mod commit;
+mod directory;
 mod http;
 mod lookups;
 mod mail;

@@ -1,0 +1,280 @@
+//! People in Microsoft Graph, asked as an application (client credentials); no token of a caller is ever passed on.
+
+use crate::domain::directory_user::DirectoryUser;
+use crate::domain::person::Email;
+use reqwest::header::RETRY_AFTER;
+use reqwest::{Response, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+use url::Url;
+
+/// How long one question may take, the second try included.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// Longest pause accepted from `Retry-After`.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+/// How long before its end a token is renewed.
+const RENEW_BEFORE: Duration = Duration::from_mins(5);
+/// The fields asked for.
+const FIELDS: &str = "id,displayName,mail,userPrincipalName,jobTitle,department";
+
+/// How the application is known to Graph.
+#[derive(Debug, Clone)]
+pub struct GraphAccess {
+    /// The base of the token endpoint.
+    pub authority: Url,
+    /// The tenant.
+    pub tenant_id: String,
+    /// The application.
+    pub client_id: String,
+    /// The application's secret.
+    pub client_secret: SecretString,
+    /// The API's base, with its version.
+    pub base_url: Url,
+}
+
+/// Graph does not answer the question; the text names no person.
+#[derive(Debug, thiserror::Error)]
+#[error("graph: {0}")]
+pub struct GraphError(String);
+
+/// The directory; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct GraphDirectory(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    access: GraphAccess,
+    http: reqwest::Client,
+    token: Mutex<Option<(SecretString, Instant)>>,
+}
+
+#[derive(Deserialize)]
+struct TokenAnswer {
+    access_token: String,
+    #[serde(default)]
+    expires_in: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct User {
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default)]
+    display_name: Option<String>,
+    #[serde(default)]
+    mail: Option<String>,
+    #[serde(default)]
+    user_principal_name: Option<String>,
+    #[serde(default)]
+    job_title: Option<String>,
+    #[serde(default)]
+    department: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Users {
+    #[serde(default)]
+    value: Vec<User>,
+}
+
+impl GraphDirectory {
+    /// A directory behind this access.
+    ///
+    /// # Errors
+    /// The HTTP client cannot be built.
+    pub fn new(access: GraphAccess) -> anyhow::Result<Self> {
+        let http = reqwest::Client::builder()
+            .timeout(PATIENCE)
+            .connect_timeout(Duration::from_secs(3))
+            .redirect(reqwest::redirect::Policy::none())
+            .build()?;
+        Ok(Self(Arc::new(Inner {
+            access,
+            http,
+            token: Mutex::new(None),
+        })))
+    }
+
+    /// The person with this object id or address; `None` when Graph knows nobody.
+    ///
+    /// # Errors
+    /// Graph does not answer in time or refuses.
+    pub async fn user(&self, id_or_address: &str) -> Result<Option<DirectoryUser>, GraphError> {
+        let url = self.url(&["users", id_or_address], &[("$select", FIELDS)])?;
+        self.one(url).await
+    }
+
+    /// The manager of the person with this object id or address.
+    ///
+    /// # Errors
+    /// As [`GraphDirectory::user`].
+    pub async fn manager(&self, id_or_address: &str) -> Result<Option<DirectoryUser>, GraphError> {
+        let url = self.url(&["users", id_or_address, "manager"], &[("$select", FIELDS)])?;
+        self.one(url).await
+    }
+
+    /// Enabled people whose name or address begins with `text`, at most `limit`.
+    ///
+    /// # Errors
+    /// As [`GraphDirectory::user`].
+    pub async fn search(&self, text: &str, limit: usize) -> Result<Vec<DirectoryUser>, GraphError> {
+        let word: String = text
+            .chars()
+            .filter(|c| !matches!(c, '"' | '\\') && !c.is_control())
+            .collect();
+        let wanted = format!("\"displayName:{word}\" OR \"mail:{word}\" OR \"userPrincipalName:{word}\"");
+        let top = limit.to_string();
+        let query = [
+            ("$search", wanted.as_str()),
+            ("$filter", "accountEnabled eq true"),
+            ("$count", "true"),
+            ("$top", top.as_str()),
+            ("$select", FIELDS),
+        ];
+        let response = self.ask(self.url(&["users"], &query)?).await?;
+        if !response.status().is_success() {
+            return Err(refused(&response));
+        }
+        let users: Users = response
+            .json()
+            .await
+            .map_err(|error| unreachable_service(&error))?;
+        Ok(users.value.into_iter().filter_map(readable).take(limit).collect())
+    }
+
+    async fn one(&self, url: Url) -> Result<Option<DirectoryUser>, GraphError> {
+        let response = self.ask(url).await?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        if !response.status().is_success() {
+            return Err(refused(&response));
+        }
+        let user: User = response
+            .json()
+            .await
+            .map_err(|error| unreachable_service(&error))?;
+        Ok(readable(user))
+    }
+
+    /// Asks, and once more after the pause that Graph wants.
+    async fn ask(&self, url: Url) -> Result<Response, GraphError> {
+        let asking = async {
+            let first = self.get(url.clone()).await?;
+            let status = first.status();
+            if status == StatusCode::UNAUTHORIZED {
+                // The token may have been revoked before its time: renew once.
+                self.0.token.lock().await.take();
+            } else if status != StatusCode::TOO_MANY_REQUESTS && !status.is_server_error() {
+                return Ok(first);
+            }
+            tokio::time::sleep(pause_of(&first)).await;
+            self.get(url).await
+        };
+        let answered = tokio::time::timeout(PATIENCE, asking).await;
+        answered.map_err(|_| GraphError("time-out".to_owned()))?
+    }
+
+    async fn get(&self, url: Url) -> Result<Response, GraphError> {
+        let token = self.token().await?;
+        self.0
+            .http
+            .get(url)
+            .bearer_auth(token.expose_secret())
+            .header("ConsistencyLevel", "eventual")
+            .send()
+            .await
+            .map_err(|error| unreachable_service(&error))
+    }
+
+    async fn token(&self) -> Result<SecretString, GraphError> {
+        let mut kept = self.0.token.lock().await;
+        if let Some((token, good_until)) = kept.as_ref()
+            && *good_until > Instant::now()
+        {
+            return Ok(token.clone());
+        }
+        let access = &self.0.access;
+        let authority = access.authority.as_str().trim_end_matches('/');
+        let scope = format!("{}/.default", access.base_url.origin().ascii_serialization());
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", access.client_id.as_str()),
+            ("client_secret", access.client_secret.expose_secret()),
+            ("scope", scope.as_str()),
+        ];
+        let url = format!("{authority}/{}/oauth2/v2.0/token", access.tenant_id);
+        let asked = self.0.http.post(url).form(&form).send().await;
+        let response = asked.map_err(|error| unreachable_service(&error))?;
+        if !response.status().is_success() {
+            return Err(GraphError(format!(
+                "token: status {}",
+                response.status().as_u16()
+            )));
+        }
+        let answer: TokenAnswer = response
+            .json()
+            .await
+            .map_err(|error| unreachable_service(&error))?;
+        let token = SecretString::from(answer.access_token);
+        let lifetime = Duration::from_secs(answer.expires_in).saturating_sub(RENEW_BEFORE);
+        *kept = Some((token.clone(), Instant::now() + lifetime));
+        Ok(token)
+    }
+
+    /// An address below the base; every segment and value is encoded.
+    fn url(&self, segments: &[&str], query: &[(&str, &str)]) -> Result<Url, GraphError> {
+        let mut url = self.0.access.base_url.clone();
+        url.path_segments_mut()
+            .map_err(|()| GraphError("the base address takes no paths".to_owned()))?
+            .pop_if_empty()
+            .extend(segments);
+        url.query_pairs_mut().extend_pairs(query);
+        Ok(url)
+    }
+}
+
+/// The person, unless there is no usable address; the name falls back to it.
+fn readable(user: User) -> Option<DirectoryUser> {
+    let filled = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
+    let address = filled(user.mail).or_else(|| filled(user.user_principal_name))?;
+    let email = Email::try_from(address).ok()?;
+    let display_name = filled(user.display_name).unwrap_or_else(|| email.to_string());
+    Some(DirectoryUser {
+        aad_id: filled(user.id),
+        display_name,
+        job_title: filled(user.job_title),
+        department: filled(user.department),
+        manager_email: None,
+        email,
+    })
+}
+
+fn pause_of(response: &Response) -> Duration {
+    let wanted = response
+        .headers()
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok());
+    let seconds = wanted.and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+    Duration::from_secs(seconds).min(LONGEST_PAUSE)
+}
+
+fn refused(response: &Response) -> GraphError {
+    GraphError(format!("status {}", response.status().as_u16()))
+}
+
+fn unreachable_service(error: &reqwest::Error) -> GraphError {
+    // The error's own text holds the address asked for, and with it a person's.
+    let kind = if error.is_timeout() {
+        "time-out"
+    } else if error.is_connect() {
+        "no connection"
+    } else {
+        "unreadable answer"
+    };
+    GraphError(kind.to_owned())
+}
