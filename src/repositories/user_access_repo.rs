@@ -274,7 +274,7 @@ impl UserAccessRepo {
             return Ok(None);
         };
         self.rows
-            .find_one(doc! {"aad_id": aad_id})
+            .find_one(doc! {"aad_id": {"$eq": aad_id, "$type": "string"}})
             .sort(doc! {"_id": 1})
             .await
     }
@@ -372,7 +372,8 @@ impl From<GrantSource> for AccessSource {
 pub(super) fn active_filter(person: &Person) -> Document {
     let mut ways = vec![doc! {"_id": person.email.key()}];
     if let Some(aad_id) = person.aad_id.as_deref().filter(|id| !id.is_empty()) {
-        ways.push(doc! {"aad_id": aad_id});
+        // The type is said again because the index covers texts only.
+        ways.push(doc! {"aad_id": {"$eq": aad_id, "$type": "string"}});
     }
     doc! {"$or": ways, "is_active": true}
 }
