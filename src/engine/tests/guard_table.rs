@@ -168,7 +168,7 @@ fn forked() -> World {
         &[
             ("one", "COMPLETE_TASK", "meet"),
             ("two", "COMPLETE_TASK", "meet"),
-            ("meet", "JOIN_COMPLETE", "done"),
+            ("meet", "COMPLETE_TASK", "done"),
         ],
     );
     let mut world = World::raised(flow);

@@ -94,7 +94,7 @@ fn a11_the_approver_of_one_branch_does_not_assign_in_another() {
             ("lift", "COMPLETE_TASK", "meet"),
             ("ride", "COMPLETE_TASK", "meet"),
             ("plain", "COMPLETE_TASK", "meet"),
-            ("meet", "JOIN_COMPLETE", "done"),
+            ("meet", "COMPLETE_TASK", "done"),
         ],
     );
     let mut world = World::raised(flow);
@@ -286,7 +286,7 @@ fn s9_an_answer_in_one_branch_hides_no_question_of_another() {
             ("first", "APPROVE", "split"),
             ("left", "APPROVE", "meet"),
             ("right", "APPROVE", "meet"),
-            ("meet", "JOIN_COMPLETE", "done"),
+            ("meet", "COMPLETE_TASK", "done"),
         ],
     );
     let mut world = World::of(workflow("flow", flow));
@@ -559,7 +559,7 @@ fn a2_a_handover_of_another_step_is_not_found() {
         &[
             ("one", "COMPLETE_TASK", "meet"),
             ("two", "COMPLETE_TASK", "meet"),
-            ("meet", "JOIN_COMPLETE", "done"),
+            ("meet", "COMPLETE_TASK", "done"),
         ],
     );
     let mut world = World::raised(flow);

@@ -3,6 +3,7 @@
 mod actions;
 mod flows;
 mod forks;
+mod forms;
 mod graphs;
 mod guard_table;
 mod hazards;

@@ -3,4 +3,5 @@
 mod actions;
 mod lists;
 mod plans;
+mod races;
 mod stage;
