@@ -682,3 +682,87 @@ fn c14_files_of_answers_and_notes_become_the_tickets() {
             .any(|effect| matches!(effect, Effect::Link(link) if link.attachment_id == file))
     );
 }
+
+#[test]
+fn c7_the_mail_of_an_accepted_change_names_the_new_version() {
+    let mut world = changeable();
+    world.must("ann", propose(json!({"ask_text": "two"})));
+    let change_request = world.ticket().change_requests[0].id.clone();
+    world.must(
+        "carl",
+        Command::ApproveChangeRequest {
+            change_request,
+            notes: None,
+        },
+    );
+    let notices = world.notices();
+    let told = notices
+        .iter()
+        .find(|notice| notice.template == TemplateKey::ChangeRequestApproved)
+        .unwrap();
+    assert_eq!(told.payload.get("new_version"), Some(&json!(2)));
+}
+
+#[test]
+fn c17_the_trail_keeps_the_words_of_a_refused_handover_and_of_an_acknowledgement() {
+    let mut world = changeable();
+    let command = assign(&world, "deliver", "bob");
+    world.must("carl", command);
+    let step = world.id("deliver");
+    world.must(
+        "bob",
+        Command::RequestHandover {
+            step: step.clone(),
+            reason: "leave".into(),
+            suggested_agent: None,
+        },
+    );
+    let handover = world.ticket().handovers[0].id.clone();
+    let comment = Some("stay".to_owned());
+    world.must(
+        "carl",
+        Command::DecideHandover {
+            step,
+            handover,
+            approved: false,
+            new_agent: None,
+            comment,
+        },
+    );
+    let details = &world.last.as_ref().unwrap().events[0].details;
+    assert_eq!(details.get("comment"), Some(&json!("stay")));
+}
+
+/// The words between back ticks that look like names of tests.
+fn named_tests(page: &str) -> Vec<&str> {
+    let quoted = page.split('`').skip(1).step_by(2);
+    quoted
+        .filter(|word| word.matches('_').count() >= 3 && !word.contains([':', ' ', '/']))
+        .collect()
+}
+
+/// Everything below a folder that is Rust, as one text.
+fn sources(folder: &std::path::Path, into: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, into);
+        } else if path.extension().is_some_and(|is| is == "rs") {
+            into.push_str(&std::fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn every_test_that_the_page_of_hazards_names_exists() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/hazards.md")).unwrap();
+    let mut code = String::new();
+    sources(&root.join("src"), &mut code);
+    sources(&root.join("tests"), &mut code);
+    let missing: Vec<_> = named_tests(&page)
+        .into_iter()
+        .filter(|name| !code.contains(&format!("fn {name}(")))
+        .collect();
+    assert_eq!(missing, [] as [&str; 0]);
+}

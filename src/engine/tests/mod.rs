@@ -8,3 +8,4 @@ mod graphs;
 mod guard_table;
 mod hazards;
 mod properties;
+mod publish;
