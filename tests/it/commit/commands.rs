@@ -186,3 +186,28 @@ async fn a_client_that_goes_away_leaves_either_all_or_nothing() {
     run(&app, MARK, &ticket.id, note(&ticket, "last")).await.unwrap();
     oracle::check(&app).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_replay_of_a_database_finds_the_one_ticket_that_was_tampered_with() {
+    let (app, version) = stage().await;
+    let first = create(&app, &version, "one").await.ticket;
+    run(&app, MARK, &first.id, approve(&first)).await.unwrap();
+    let second = create(&app, &version, "two").await.ticket;
+    let replay = workflow_ops::services::replay::Replay::of(&app);
+    let report = replay.all(|_| {}).await.unwrap();
+    assert_eq!((report.tickets, report.commands), (2, 3));
+    assert_eq!(report.different, []);
+    let tickets = app.database.collection::<bson::Document>("tickets");
+    let tampered = bson::doc! {"$set": {"ticket.title": "another title"}};
+    tickets
+        .update_one(bson::doc! {"_id": second.id.as_str()}, tampered)
+        .await
+        .unwrap();
+    let report = replay.all(|_| {}).await.unwrap();
+    assert_eq!(report.different.len(), 1);
+    assert_eq!(report.different[0].ticket_id, second.id);
+    assert_eq!(
+        report.different[0].difference.as_deref(),
+        Some("the aggregate differs")
+    );
+}
