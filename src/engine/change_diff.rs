@@ -3,7 +3,7 @@
 use super::definition::StepDefinition;
 use super::facts::Definitions;
 use super::turn::as_object;
-use crate::domain::id::StepKey;
+use crate::domain::id::{AttachmentId, StepKey};
 use crate::domain::json::JsonObject;
 use crate::domain::ticket::{AttachmentAction, AttachmentChange, FieldChange, FormData, Ticket};
 use crate::domain::workflow::StepType;
@@ -56,12 +56,19 @@ pub fn between(
     let files = gone
         .map(|id| (id, AttachmentAction::Removed))
         .chain(come.map(|id| (id, AttachmentAction::Added)));
+    // Whatever differs between two versions came or went by a change request, which kept the name.
+    let filename = |id: &AttachmentId| {
+        let requests = ticket.change_requests.iter();
+        let mut changes = requests.flat_map(|request| &request.attachment_changes);
+        let known = changes.find(|change| change.attachment_id == *id);
+        known.map(|change| change.filename.clone()).unwrap_or_default()
+    };
     Differences {
         field_changes: fields(&forms, &older.form_values, &newer.form_values),
         attachment_changes: files
             .map(|(id, action)| AttachmentChange {
                 attachment_id: id.clone(),
-                filename: String::new(),
+                filename: filename(id),
                 action,
             })
             .collect(),

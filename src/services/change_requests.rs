@@ -5,7 +5,7 @@ use super::tickets::TicketService;
 use crate::domain::error::{ErrorCode, ServiceError};
 use crate::domain::id::{ChangeRequestId, TicketId};
 use crate::domain::person::Actor;
-use crate::domain::ticket::{ChangeRequest, FormData, FormVersion, FormVersionSource, Ticket};
+use crate::domain::ticket::{ChangeRequest, FormData, FormVersion, FormVersionSource, Ticket, limits};
 use crate::domain::work::Queue;
 use crate::engine::change_diff::{self, Differences};
 use crate::engine::permission_guard;
@@ -14,8 +14,8 @@ use crate::repositories::ticket_list_repo::TicketListRepo;
 use crate::services::facts::FactSource;
 use mongodb::Database;
 
-/// Form versions of one ticket that are shown.
-const VERSIONS: usize = 100;
+/// Form versions of one ticket: one for each change request that can be, and the original.
+const VERSIONS: usize = limits::CHANGE_REQUESTS + 1;
 
 /// Reads change requests; cheap to clone.
 #[derive(Debug, Clone)]

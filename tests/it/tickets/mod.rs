@@ -1,6 +1,7 @@
 //! Tickets over HTTP: what people do, what they see, and what they are refused.
 
 mod actions;
+mod change_requests;
 mod lists;
 mod plans;
 mod races;
