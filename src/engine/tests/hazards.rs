@@ -733,6 +733,54 @@ fn c17_the_trail_keeps_the_words_of_a_refused_handover_and_of_an_acknowledgement
     assert_eq!(details.get("comment"), Some(&json!("stay")));
 }
 
+#[test]
+fn c11_a_person_is_asked_in_the_part_that_the_step_name_gives() {
+    use crate::domain::ticket::TargetRole;
+    let mut world = changeable();
+    let command = assign(&world, "deliver", "bob");
+    world.must("carl", command);
+    let done = complete(world.id("deliver"));
+    world.must("bob", done);
+    let parts = [
+        ("bob", Some("deliver"), TargetRole::TaskStep),
+        ("bob", Some("no such step"), TargetRole::TaskStep),
+        ("carl", Some("check"), TargetRole::ApprovalStep),
+        ("ann", Some("ask"), TargetRole::FormStep),
+        ("ann", None, TargetRole::Requester),
+        ("mia", None, TargetRole::ApprovalStep),
+        ("zoe", None, TargetRole::Unknown),
+    ];
+    for (name, step_name, role) in parts {
+        let target = InfoTarget {
+            email: person(name).email,
+            step_name: step_name.map(str::to_owned),
+        };
+        let step = world.id("sign");
+        let question_text = format!("{name}?");
+        let ask = Command::RequestInfo {
+            step: step.clone(),
+            question_text,
+            target: Some(target),
+            subject: None,
+            attachment_ids: vec![],
+        };
+        world.must("gus", ask);
+        let info = world.ticket().open_question(&step).unwrap().clone();
+        assert_eq!(
+            (info.target_role, info.requested_from.email),
+            (role, person(name).email)
+        );
+        world.must(
+            name,
+            Command::RespondInfo {
+                step,
+                response_text: "So.".into(),
+                attachment_ids: vec![],
+            },
+        );
+    }
+}
+
 /// The words between back ticks that look like names of tests.
 fn named_tests(page: &str) -> Vec<&str> {
     let quoted = page.split('`').skip(1).step_by(2);

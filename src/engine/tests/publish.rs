@@ -2,6 +2,7 @@
 //! (contract engine-core HZ-51, 9c, 33).
 
 use crate::domain::workflow::Definition;
+use crate::engine::Command;
 use crate::engine::definition::validate::{EmbeddedFact, Surroundings, validate};
 use crate::engine::testing::*;
 use rstest::rstest;
@@ -187,23 +188,155 @@ fn corpus() -> Vec<(String, Value)> {
         ],
     );
     add("a notification on the way", passing);
+    corpus.extend(further_shapes());
+    corpus
+}
+
+/// A form whose field `kind` chooses between two steps of these types.
+fn choice(one: Value, two: Value, event_one: &str, event_two: &str) -> Value {
+    let kind = json!({"field_key": "kind", "field_label": "Kind", "field_type": "TEXT", "required": false, "order": 0});
+    let mut flow = definition(
+        vec![
+            step("ask", "FORM_STEP", json!({"fields": [kind]})),
+            one,
+            two,
+            end("done"),
+            end("other"),
+        ],
+        &[
+            ("one", event_one, "done"),
+            ("two", event_two, "other"),
+            ("ask", "SUBMIT_FORM", "two"),
+        ],
+    );
+    let condition = json!({"logic": "AND", "conditions": [{"field": "form_values.kind", "operator": "EQUALS", "value": "one"}]});
+    let edge = json!({"from_step_id": "ask", "to_step_id": "one", "on_event": "SUBMIT_FORM", "condition": condition, "priority": 1});
+    flow["transitions"].as_array_mut().unwrap().push(edge);
+    flow
+}
+
+fn embedded(id: &str) -> Value {
+    step(
+        id,
+        "SUB_WORKFLOW_STEP",
+        json!({"sub_workflow_id": version_ref("inner").workflow_id, "sub_workflow_version": 1, "sub_workflow_name": "inner"}),
+    )
+}
+
+fn further_shapes() -> Vec<(String, Value)> {
+    let mut corpus: Vec<(String, Value)> = Vec::new();
+    let kinds = [
+        ("form", "SUBMIT_FORM"),
+        ("approval", "APPROVE"),
+        ("task", "COMPLETE_TASK"),
+    ];
+    let of = |kind: &str, id: &str| match kind {
+        "form" => form(id),
+        "approval" => approval(id, "carl"),
+        _ => task(id),
+    };
+    for (one, event_one) in kinds {
+        for (two, event_two) in kinds {
+            let flow = choice(of(one, "one"), of(two, "two"), event_one, event_two);
+            corpus.push((format!("a choice between {one} and {two}"), flow));
+            let chain = definition(
+                vec![of(one, "one"), of(two, "two"), end("done")],
+                &[("one", event_one, "two"), ("two", event_two, "done")],
+            );
+            corpus.push((format!("{one} then {two}"), chain));
+        }
+    }
+    for mode in ["ALL", "ANY", "MAJORITY"] {
+        let nested = definition(
+            vec![
+                fork("split", "CONTINUE_OTHERS", &["inner_split", "side", "third"]),
+                fork("inner_split", "FAIL_ALL", &["left", "right"]),
+                task("left"),
+                approval("right", "carl"),
+                join("inner_meet", "inner_split", "ALL"),
+                task("side"),
+                approval("third", "cora"),
+                join("meet", "split", mode),
+                end("done"),
+            ],
+            &[
+                ("left", "COMPLETE_TASK", "inner_meet"),
+                ("right", "APPROVE", "inner_meet"),
+                ("inner_meet", "COMPLETE_TASK", "meet"),
+                ("side", "COMPLETE_TASK", "meet"),
+                ("third", "APPROVE", "meet"),
+                ("meet", "COMPLETE_TASK", "done"),
+            ],
+        );
+        corpus.push((format!("a fork within a fork, {mode}"), nested));
+    }
+    let around = definition(
+        vec![form("ask"), embedded("run"), task("work"), end("done")],
+        &[
+            ("ask", "SUBMIT_FORM", "run"),
+            ("run", "COMPLETE_TASK", "work"),
+            ("work", "COMPLETE_TASK", "done"),
+        ],
+    );
+    corpus.push(("an embedded workflow".to_owned(), around));
+    let twice = definition(
+        vec![embedded("run"), embedded("again"), end("done")],
+        &[
+            ("run", "COMPLETE_TASK", "again"),
+            ("again", "COMPLETE_TASK", "done"),
+        ],
+    );
+    corpus.push(("an embedded workflow twice".to_owned(), twice));
     corpus
 }
 
 #[test]
 fn what_people_draw_may_be_published() {
+    assert!(corpus().len() >= 40, "{}", corpus().len());
     for (name, definition) in corpus() {
         assert_eq!(findings(definition), [] as [String; 0], "{name}");
+    }
+}
+
+fn raised(name: &str, definition: Value) -> World {
+    let mut world = World::of(workflow("flow", definition));
+    world.embed("inner", super::graphs::inner());
+    world
+        .create(json!({}), &[])
+        .unwrap_or_else(|refusal| panic!("{name}: {refusal:?}"));
+    world
+}
+
+#[test]
+fn what_people_draw_runs_to_its_end_whether_people_agree_or_refuse() {
+    for (name, definition) in corpus() {
+        super::properties::finish(&mut raised(&name, definition.clone()));
+        let mut refused = raised(&name, definition);
+        // One refusal of everything that waits for an approval; then people agree again.
+        let waiting: Vec<_> = refused
+            .ticket()
+            .steps
+            .iter()
+            .filter(|step| step.is_live())
+            .map(|step| step.id.clone())
+            .collect();
+        for step in waiting {
+            for who in ["carl", "cora", "mia", "one", "two"] {
+                let command = Command::Reject {
+                    step: step.clone(),
+                    comment: Some("no".to_owned()),
+                };
+                let _ = refused.play(who, command);
+            }
+        }
+        super::properties::finish(&mut refused);
     }
 }
 
 #[test]
 fn what_people_draw_raises_tickets_that_wait_for_somebody() {
     for (name, definition) in corpus() {
-        let mut world = World::of(workflow("flow", definition));
-        world
-            .create(json!({}), &[])
-            .unwrap_or_else(|refusal| panic!("{name}: {refusal:?}"));
+        let world = raised(&name, definition);
         assert!(world.ticket().is_live(), "{name} waits for somebody");
     }
 }
