@@ -60,6 +60,7 @@ pub(crate) fn decide(
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm per command")]
 fn act(turn: &mut Turn<'_>, command: &Command) -> Result<Acted, Undecided> {
     match command {
         Command::SubmitForm {

@@ -14,6 +14,7 @@ fn field(key: &str, kind: &str, more: Value) -> Value {
     field
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "takes a literal")]
 fn form_of(id: &str, fields: Vec<Value>) -> Value {
     step(id, "FORM_STEP", json!({"fields": fields}))
 }

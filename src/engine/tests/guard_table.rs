@@ -201,7 +201,7 @@ fn situations() -> Vec<Situation> {
         comment: None,
     });
     let held = then(assigned(), "bob", |w| hold(w.id("deliver")));
-    let rows = [
+    let rows = vec![
         ("a form that is open", raised(), "ask"),
         ("a form that has been submitted", submitted(), "ask"),
         ("an approval not reached", raised(), "check"),
@@ -279,6 +279,7 @@ fn situations() -> Vec<Situation> {
 }
 
 /// Every command by name, aimed at the situation's step.
+#[expect(clippy::too_many_lines, reason = "one entry per command")]
 fn commands(at: &Situation) -> Vec<(&'static str, Command)> {
     let step = || at.world.id(at.step);
     let ticket = at.world.ticket();
@@ -617,7 +618,7 @@ fn the_guard_itself_refuses_whatever_the_table_refuses_to_the_wrong_person() {
                     // A repeat of one's own decision succeeds without asking; everything else must have asked.
                     (_, Ok(Verdict::AlreadyDone { .. })) => {}
                     (Err(refusal), answer) => {
-                        assert_eq!(answer.as_ref().err(), Some(refusal), "{}: {who} {what}", at.title)
+                        assert_eq!(answer.as_ref().err(), Some(refusal), "{}: {who} {what}", at.title);
                     }
                     // What the guard allows may still lack something (not overdue yet), never the right.
                     (Ok(()), answer) => {

@@ -65,10 +65,12 @@ fn propose(values: Value) -> Command {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "takes the answer as it comes")]
 fn is_denied<T: std::fmt::Debug>(result: Result<T, Refusal>) -> bool {
     matches!(result, Err(Refusal::PermissionDenied(_)))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "takes the answer as it comes")]
 fn is_refused_by_state<T: std::fmt::Debug>(result: Result<T, Refusal>) -> bool {
     matches!(result, Err(Refusal::InvalidState(_)))
 }
@@ -598,12 +600,12 @@ fn c13_everybody_concerned_is_told_of_handovers_and_withdrawn_questions() {
     let command = assign(&world, "deliver", "bob");
     world.must("carl", command);
     let step = world.id("deliver");
-    let hand_over = Command::RequestHandover {
+    let request = Command::RequestHandover {
         step: step.clone(),
         reason: "leave".into(),
         suggested_agent: None,
     };
-    world.must("bob", hand_over);
+    world.must("bob", request);
     let mut told = world.told(TemplateKey::TaskReassigned);
     told.sort();
     assert_eq!(told, ["carl", "mia"], "the task's owners");

@@ -81,10 +81,7 @@ async fn c2_every_refusal_of_a_change_request_has_its_code() {
         "nothing changes"
     );
     let ann = stage.person(ANN);
-    let post = |body: Value| {
-        let ann = ann.clone();
-        async move { ann.post(ROOT, body).await }
-    };
+    let post = async |body: Value| ann.post(ROOT, body).await;
     let unknown = json!({"ticket_id": "TKT-000000000000", "proposed_form_values": {}, "reason": "x"});
     assert_eq!(code(&post(unknown).await), is(404, "TICKET_NOT_FOUND"));
     let surplus =
