@@ -114,7 +114,7 @@ pub(crate) fn resolve(
 fn without_self_approval(
     turn: &Turn<'_>,
     approval: &ApprovalDefinition,
-    people: Vec<Person>,
+    people: &[Person],
     rule: ApprovalRule,
     veto: bool,
     informed: Vec<Person>,
@@ -129,7 +129,7 @@ fn without_self_approval(
     });
     let mut kept: Vec<Person> = Vec::new();
     let mut is_self_approval = false;
-    for person in &people {
+    for person in people {
         let is_self = person.is_same(requester);
         let chosen = match (&substitute, is_self) {
             (Some(other), true) => other.clone(),

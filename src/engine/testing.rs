@@ -177,7 +177,7 @@ impl World {
             Need::Manager => {
                 sheet.manager = Some(ManagerFact {
                     person: self.manager.clone(),
-                })
+                });
             }
             Need::Person(email) => {
                 let name = email.local_part().to_owned();

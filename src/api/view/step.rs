@@ -107,20 +107,17 @@ struct Branch {
 impl Branch {
     fn of(opened: &OpenedTicket, step: &Step) -> Option<Self> {
         let workflow = opened.workflow_of(step)?;
-        let (id, name, fork) = match &step.branch {
-            Some(at) => {
-                let activation = opened.ticket.fork(&at.fork)?;
-                let branch = opened.ticket.branch(at)?;
-                (
-                    at.branch.clone(),
-                    branch.name.clone(),
-                    activation.fork_key.clone(),
-                )
-            }
-            None => {
-                let label = workflow.branch_of.get(&step.key)?;
-                (label.branch.clone(), label.name.clone(), label.fork.clone())
-            }
+        let (id, name, fork) = if let Some(at) = &step.branch {
+            let activation = opened.ticket.fork(&at.fork)?;
+            let branch = opened.ticket.branch(at)?;
+            (
+                at.branch.clone(),
+                branch.name.clone(),
+                activation.fork_key.clone(),
+            )
+        } else {
+            let label = workflow.branch_of.get(&step.key)?;
+            (label.branch.clone(), label.name.clone(), label.fork.clone())
         };
         let branches = match workflow.step(&fork).map(|step| &step.kind) {
             Some(StepKind::Fork(fork)) => fork.branches.as_slice(),

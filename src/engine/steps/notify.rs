@@ -129,11 +129,12 @@ fn template_of(word: &str) -> TemplateKey {
     serde_json::from_value(Value::from(word)).unwrap_or(TemplateKey::TicketCompleted)
 }
 
-const fn title_of(template: TemplateKey) -> &'static str {
-    match template {
-        TemplateKey::TicketCompleted => "Request completed",
-        TemplateKey::TicketCreated => "Request received",
-        TemplateKey::TicketCancelled => "Request cancelled",
-        _ => "News on a request",
+fn title_of(template: TemplateKey) -> &'static str {
+    if template == TemplateKey::TicketCompleted {
+        "Request completed"
+    } else if template == TemplateKey::TicketCreated {
+        "Request received"
+    } else {
+        "News on a request"
     }
 }

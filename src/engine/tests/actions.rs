@@ -413,7 +413,7 @@ fn an_accepted_change_replaces_the_data_and_work_goes_on() {
     let deliver = world.id("deliver");
     assert!(is_refused_by_state(world.play("bob", complete(deliver))));
     let approve = Command::ApproveChangeRequest {
-        change_request: request.id.clone(),
+        change_request: request.id,
         notes: None,
     };
     assert!(matches!(

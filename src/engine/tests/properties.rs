@@ -352,7 +352,7 @@ proptest! {
             ACCEPTED.set(ACCEPTED.get() + 1);
             run(&definition, if yes { "yes" } else { "no" }, &wishes);
         }
-        if DRAWN.get() % 1_000 == 0 {
+        if DRAWN.get().is_multiple_of(1_000) {
             prop_assert!(ACCEPTED.get() * 2 >= DRAWN.get(), "only {} of {} graphs are accepted: {:?}", ACCEPTED.get(), DRAWN.get(), report.errors);
         }
     }

@@ -58,7 +58,7 @@ pub(super) async fn raise(
     for (title, who, until) in plan {
         let requester = acting(app, directory, who).await?;
         if !exists(app, &requester, title).await? {
-            let ticket = raise_one(app, &requester, laptop, title, laptop_values(app), "ask").await?;
+            let ticket = raise_one(app, &requester, laptop, title, &laptop_values(app), "ask").await?;
             Drive {
                 app,
                 directory,
@@ -78,7 +78,7 @@ pub(super) async fn raise(
         .ok_or_else(|| anyhow::anyhow!("the onboarding workflow is missing"))?;
     if !exists(app, &requester, title).await? {
         let values = json!({"full_name": "Zoë Quinn", "first_day": tomorrow(app), "site": "Berlin"});
-        let ticket = raise_one(app, &requester, onboarding, title, values, "person").await?;
+        let ticket = raise_one(app, &requester, onboarding, title, &values, "person").await?;
         let mut drive = Drive {
             app,
             directory,
@@ -111,13 +111,10 @@ async fn raise_one(
     requester: &Actor,
     workflow: &WorkflowId,
     title: &str,
-    values: Value,
+    values: &Value,
     form: &str,
 ) -> anyhow::Result<Arc<Ticket>> {
-    let initial_form_values = match values {
-        Value::Object(map) => JsonObject(map),
-        _ => JsonObject::new(),
-    };
+    let initial_form_values = JsonObject(values.as_object().cloned().unwrap_or_default());
     let new = NewTicket {
         workflow_id: workflow.to_string(),
         title: title.to_owned(),
@@ -233,10 +230,7 @@ impl Drive<'_> {
             }
             Until::Completed => {
                 let output = json!({"serial": "SN-0042-77", "handed_over": true});
-                let output_values = match output {
-                    Value::Object(map) => JsonObject(map),
-                    _ => JsonObject::new(),
-                };
+                let output_values = JsonObject(output.as_object().cloned().unwrap_or_default());
                 let execution_notes = Some("Installed and handed over.".to_owned());
                 let attachment_ids = Vec::new();
                 self.play(

@@ -74,17 +74,16 @@ async fn publish_one(
     {
         return Ok(template.id.clone());
     }
-    let template = match known {
-        Some(template) => template,
-        None => {
-            let new = NewWorkflow {
-                name: seed.name,
-                description: seed.description,
-                category: seed.category,
-                tags: seed.tags,
-            };
-            app.workflows.create(designer, new).await?
-        }
+    let template = if let Some(template) = known {
+        template
+    } else {
+        let new = NewWorkflow {
+            name: seed.name,
+            description: seed.description,
+            category: seed.category,
+            tags: seed.tags,
+        };
+        app.workflows.create(designer, new).await?
     };
     let mut definition = seed.definition;
     resolve_references(&mut definition, published)?;

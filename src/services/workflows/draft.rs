@@ -89,7 +89,7 @@ impl WorkflowService {
             match self.repo.insert(&template).await {
                 Ok(()) => return Ok(template),
                 Err(error) if classify(&error) == WriteFault::DuplicateKey => {
-                    template.id = WorkflowId::random()
+                    template.id = WorkflowId::random();
                 }
                 Err(error) => return Err(error.into()),
             }

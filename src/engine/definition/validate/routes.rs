@@ -132,7 +132,7 @@ fn names_every_choice(workflow: &CompiledWorkflow, path: &str, conditions: &[&Co
                 named.insert(text.clone());
             }
             (Operator::In, Value::String(text)) => {
-                named.extend(text.split(',').map(|part| part.trim().to_owned()))
+                named.extend(text.split(',').map(|part| part.trim().to_owned()));
             }
             _ => {}
         }
