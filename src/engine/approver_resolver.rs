@@ -106,7 +106,7 @@ pub(crate) fn resolve(
         ApproverSource::Incomplete(what) => return Err(Refusal::ApproverResolution(what.clone()).into()),
     };
     Ok(without_self_approval(
-        turn, approval, people, rule, veto, informed,
+        turn, approval, &people, rule, veto, informed,
     ))
 }
 

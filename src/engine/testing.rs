@@ -425,6 +425,10 @@ pub(crate) fn join(id: &str, fork: &str, mode: &str) -> Value {
 }
 
 /// A definition that starts with its first step; an edge is `(from, event, to)`.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "tests write the steps where they call"
+)]
 pub(crate) fn definition(steps: Vec<Value>, edges: &[(&str, &str, &str)]) -> Value {
     let start = steps.first().and_then(|step| step.get("step_id")).cloned();
     let transitions: Vec<_> = edges

@@ -69,6 +69,10 @@ fn answer(world: &World, key: &str) -> Command {
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "tests hand over the answer they got"
+)]
 fn is_refused_by_state<T: std::fmt::Debug>(result: Result<T, Refusal>) -> bool {
     matches!(result, Err(Refusal::InvalidState(_)))
 }
