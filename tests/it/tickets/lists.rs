@@ -92,6 +92,7 @@ async fn own_tickets_are_filtered_searched_and_sorted() {
 async fn the_managers_screens_follow_the_work() {
     let stage = Stage::new().await;
     let first = stage.raise(ANN, "First").await;
+    stage.app.clock.advance(1_000);
     stage.raise("ben.cole", "Second").await;
     let mark = stage.person(MARK);
     let approvals = mark.get("/api/v1/tickets/manager/approvals").await;
