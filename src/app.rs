@@ -18,6 +18,7 @@ use crate::services::execute::Execute;
 use crate::services::facts::FactSource;
 use crate::services::idempotency::Idempotency;
 use crate::services::lookups::Lookups;
+use crate::services::model::MeteredModel;
 use crate::services::notifications::Notifications;
 use crate::services::relay::Relay;
 use crate::services::system_config::SystemConfigReader;
@@ -77,6 +78,8 @@ pub struct Inner {
     pub timers: Timers,
     /// Workflows: drafts, versions, the catalog.
     pub workflows: WorkflowService,
+    /// The language model; `None` when none is configured, and everything works from templates.
+    pub model: Option<MeteredModel>,
     /// How the background jobs of this process are doing.
     pub jobs: JobRegistry,
     /// How tasks are spawned, and how they learn that the process ends.
@@ -139,6 +142,7 @@ impl App {
             facts,
             execute,
             timers,
+            model: MeteredModel::new(&settings.genai, &database, &clock)?,
             jobs: JobRegistry::default(),
             settings: Arc::new(settings),
             clock,

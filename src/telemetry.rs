@@ -16,7 +16,8 @@ const UPKEEP: Duration = Duration::from_secs(5);
 /// # Errors
 /// The filter cannot be parsed, or logging was set up before.
 pub fn init_logging(settings: &LogSettings) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&settings.level)?;
+    // async-openai logs bodies that it cannot read; they hold what people wrote.
+    let filter = EnvFilter::try_new(&settings.level)?.add_directive("async_openai=off".parse()?);
     let registry = tracing_subscriber::registry().with(filter);
     match settings.format {
         LogFormat::Pretty => {

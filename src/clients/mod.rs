@@ -2,5 +2,6 @@
 
 pub mod development_directory;
 pub mod graph_directory;
+pub mod language_model;
 pub mod mail;
 pub mod object_store;

@@ -240,11 +240,13 @@ pub enum SmtpTls {
 pub struct GenaiSettings {
     /// Where it is; absent: everything works from templates.
     pub model: Option<ModelSettings>,
-    /// Calls at the same time.
+    /// `GENAI_MAX_CONCURRENT_CALLS`: calls at the same time; four times as many may wait for their turn.
     pub max_concurrent_calls: usize,
-    /// Calls one person may make a minute.
+    /// `GENAI_TIMEOUT_SECONDS`: how long all calls of one request may take together, retries and waits included.
+    pub timeout: Duration,
+    /// `GENAI_REQUESTS_PER_MINUTE`: requests that use the model one person may make a minute, of one process.
     pub requests_per_minute: u32,
-    /// Tokens one person may use a day.
+    /// `GENAI_TOKENS_PER_DAY`: tokens one person may use on a day (UTC), of all processes together.
     pub tokens_per_day: u64,
 }
 
@@ -375,6 +377,7 @@ impl Settings {
             genai: GenaiSettings {
                 model: read.model(),
                 max_concurrent_calls: read.number_or("GENAI_MAX_CONCURRENT_CALLS", 8, 1, 1_000),
+                timeout: Duration::from_secs(read.number_or("GENAI_TIMEOUT_SECONDS", 24, 1, 25)),
                 requests_per_minute: read.number_or("GENAI_REQUESTS_PER_MINUTE", 20, 1, 10_000),
                 tokens_per_day: read.number_or("GENAI_TOKENS_PER_DAY", 200_000, 1, 1_000_000_000),
             },

@@ -114,6 +114,7 @@ pub fn all() -> Vec<IndexSpec> {
         super::relay::indexes(),
         super::attachment_repo::indexes(),
         super::lookup_repo::indexes(),
+        super::model_usage_repo::indexes(),
     ]
     .concat()
 }

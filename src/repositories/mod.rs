@@ -18,6 +18,7 @@ pub mod inapp_row;
 pub mod indexes;
 pub mod lease_repo;
 pub mod lookup_repo;
+pub mod model_usage_repo;
 pub mod mongo;
 pub mod note_repo;
 pub mod outbox_repo;

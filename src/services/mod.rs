@@ -11,6 +11,7 @@ pub mod facts;
 pub mod idempotency;
 pub mod lookups;
 mod mailbox;
+pub mod model;
 pub mod notifications;
 pub mod relay;
 pub mod replay;
