@@ -13,6 +13,7 @@ pub mod command;
 pub mod condition_evaluator;
 pub mod decision;
 pub mod definition;
+pub mod dry_run;
 pub(crate) mod ends;
 pub mod facts;
 pub(crate) mod form_validator;

@@ -13,6 +13,7 @@ mod access;
 mod attachments;
 mod commit;
 mod directory;
+mod drafting;
 mod http;
 mod lookups;
 mod mail;

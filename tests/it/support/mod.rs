@@ -6,6 +6,7 @@
 mod app;
 mod client;
 mod mails;
+mod model_server;
 pub(crate) mod mongo;
 mod service_process;
 mod smtp;
@@ -15,6 +16,7 @@ use app::issuer_key;
 pub(crate) use app::{START, TestApp};
 pub(crate) use client::{Reply, TestClient, send as client_send};
 pub(crate) use mails::{mail, mail_to, notice};
+pub(crate) use model_server::{Behaviour, ModelServer};
 pub(crate) use service_process::ServiceProcess;
 pub(crate) use smtp::{AUTHORITY, SmtpServer, TakenMail};
 pub(crate) use waiting::{eventually, eventually_within};

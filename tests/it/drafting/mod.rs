@@ -1,0 +1,3 @@
+//! The language model over its real wire protocol, and drafting with it.
+
+mod model_client;
