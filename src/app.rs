@@ -14,6 +14,7 @@ use crate::services::attachments::Attachments;
 use crate::services::change_requests::ChangeRequestService;
 use crate::services::definition_cache::DefinitionCache;
 use crate::services::directory::Directory;
+use crate::services::drafting::Drafting;
 use crate::services::execute::Execute;
 use crate::services::facts::FactSource;
 use crate::services::idempotency::Idempotency;
@@ -80,6 +81,8 @@ pub struct Inner {
     pub workflows: WorkflowService,
     /// The language model; `None` when none is configured, and everything works from templates.
     pub model: Option<MeteredModel>,
+    /// Drafts of workflows from descriptions.
+    pub drafting: Drafting,
     /// How the background jobs of this process are doing.
     pub jobs: JobRegistry,
     /// How tasks are spawned, and how they learn that the process ends.
@@ -124,6 +127,8 @@ impl App {
         let execute = Execute::new(&database, &facts, &relay, &tasks);
         let timers = Timers::new(&database, &execute, &clock);
         let tickets = TicketService::new(&database, &facts, &execute, &clock);
+        let model = MeteredModel::new(&settings.genai, &database, &clock)?;
+        let workflows = WorkflowService::new(&database, clock.clone(), definitions.clone());
         Ok(Self(Arc::new(Inner {
             authenticator: Authenticator::new(&settings, &clock)?,
             access: AccessService::new(&database, clock.clone(), settings.bootstrap.clone()),
@@ -132,7 +137,9 @@ impl App {
             admin: Administration::new(&database, &clock, &notifications, &system_config, &tasks),
             system_config,
             notifications,
-            workflows: WorkflowService::new(&database, clock.clone(), definitions.clone()),
+            drafting: Drafting::new(model.clone(), &workflows),
+            model,
+            workflows,
             definitions,
             attachments,
             lookups,
@@ -142,7 +149,6 @@ impl App {
             facts,
             execute,
             timers,
-            model: MeteredModel::new(&settings.genai, &database, &clock)?,
             jobs: JobRegistry::default(),
             settings: Arc::new(settings),
             clock,

@@ -8,6 +8,7 @@ pub mod directory;
 pub mod docs;
 pub mod envelope;
 pub mod extract;
+pub mod genai;
 pub mod health;
 pub mod layer;
 pub mod lookups;

@@ -5,7 +5,7 @@
 
 use super::envelope::plain_error;
 use super::{
-    admin, attachments, change_requests, dev, directory, docs, health, layer, lookups, metrics,
+    admin, attachments, change_requests, dev, directory, docs, genai, health, layer, lookups, metrics,
     notifications, openapi, tickets, workflows,
 };
 use crate::app::App;
@@ -35,6 +35,7 @@ fn families() -> Vec<(&'static str, OpenApiRouter<App>)> {
         ("/admin", admin::router()),
         ("/attachments", attachments::router()),
         ("/directory", directory::router()),
+        ("/genai", genai::router()),
         ("/lookups", lookups::router()),
         ("/change-requests", change_requests::router()),
         ("/notifications", notifications::router()),

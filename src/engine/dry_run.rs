@@ -327,14 +327,21 @@ impl<'a> Run<'a> {
                 output_values: JsonObject::new(),
                 attachment_ids: Vec::new(),
             }],
-            StepType::Task => vec![Command::Assign {
-                step: id,
-                agent: NamedPerson {
-                    email: imaginary("agent").email,
-                    aad_id: None,
-                    display_name: None,
+            // Nobody can assign a task of a requester without manager or approver; an administrator skips it.
+            StepType::Task => vec![
+                Command::Assign {
+                    step: id.clone(),
+                    agent: NamedPerson {
+                        email: imaginary("agent").email,
+                        aad_id: None,
+                        display_name: None,
+                    },
                 },
-            }],
+                Command::ManagerSkip {
+                    step: id,
+                    reason: "dry run".to_owned(),
+                },
+            ],
             StepType::Notify | StepType::Fork | StepType::Join | StepType::SubWorkflow => Vec::new(),
         }
     }

@@ -6,6 +6,7 @@ pub mod attachments;
 pub mod change_requests;
 pub mod definition_cache;
 pub mod directory;
+pub mod drafting;
 pub mod execute;
 pub mod facts;
 pub mod idempotency;

@@ -6,4 +6,5 @@ pub mod person;
 pub mod records;
 pub mod step;
 pub mod ticket;
+pub mod validation;
 pub mod wire_time;

@@ -19,7 +19,7 @@ use crate::engine::definition::validate::{self, EmbeddedFact, Report, Surroundin
 use crate::repositories::workflow_repo::{Page, WorkflowRepo};
 use crate::services::definition_cache::DefinitionCache;
 use mongodb::Database;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Most documents a list skips over.
 pub(crate) const DEEPEST: u64 = 1_000_000;
@@ -130,15 +130,25 @@ impl WorkflowService {
         definition: &Definition,
     ) -> Result<Report, ServiceError> {
         let mut around = Surroundings::of(id.clone());
-        let compiled = validate::compile_draft(definition, id);
+        around.embedded = self.embedded_facts(definition).await?;
+        around.lookups = Some(self.lookup_ids(id).await?);
+        Ok(validate::validate(definition, &around))
+    }
+
+    /// What the embedded references of a definition lead to.
+    pub(crate) async fn embedded_facts(
+        &self,
+        definition: &Definition,
+    ) -> Result<BTreeMap<VersionRef, EmbeddedFact>, ServiceError> {
+        let compiled = validate::compile_draft(definition, &WorkflowId::derived("draft"));
+        let mut facts = BTreeMap::new();
         for step in compiled.steps.values() {
             if let StepKind::SubWorkflow(embedded) = &step.kind {
                 let fact = self.embedded_fact(&embedded.version).await?;
-                around.embedded.insert(embedded.version.clone(), fact);
+                facts.insert(embedded.version.clone(), fact);
             }
         }
-        around.lookups = Some(self.lookup_ids(id).await?);
-        Ok(validate::validate(definition, &around))
+        Ok(facts)
     }
 
     async fn embedded_fact(&self, version: &VersionRef) -> Result<EmbeddedFact, ServiceError> {
