@@ -412,11 +412,11 @@ fn kept_transitions(
     for (index, edge) in after.iter().enumerate() {
         let (from, to) = (end(edge, "from_step_id"), end(edge, "to_step_id"));
         let is_known = before.iter().any(|other| same_way(edge, other));
-        // An edge out of what was taken away leads on from where it was entered.
-        let enters_a_gap = before
-            .iter()
-            .any(|old| end(old, "from_step_id") == from && removed.contains(&end(old, "to_step_id")));
-        if is_known || !(touched(&from) || touched(&to) || enters_a_gap) {
+        // From a step that the request does not name, an edge leads to what is new, or fills a gap: never past what stays.
+        let leads_on = kept.iter().any(|other| {
+            end(other, "from_step_id") == from && filled(other, "on_event") == filled(edge, "on_event")
+        });
+        if is_known || !(touched(&from) || is_new(&to) || !leads_on) {
             continue;
         }
         let mut edge = edge.clone();
