@@ -79,7 +79,7 @@ pub fn dry_run(definition: &Definition, around: &Surroundings, managers: Manager
                 if let Err(finding) = end
                     && !outcome.stuck.iter().any(|known| known.path == finding.path)
                 {
-                    outcome.stuck.push(finding);
+                    outcome.stuck.push(*finding);
                 }
             }
         }
@@ -257,7 +257,7 @@ impl<'a> Run<'a> {
     }
 
     /// Plays until the ticket ends.
-    fn play(&mut self) -> Result<(), Finding> {
+    fn play(&mut self) -> Result<(), Box<Finding>> {
         let create = CreateTicket {
             ticket_id: TicketId::derived("dry-run"),
             title: "Dry run".to_owned(),
@@ -404,7 +404,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn stuck(&self, reason: &str) -> Finding {
+    fn stuck(&self, reason: &str) -> Box<Finding> {
         let live = self.ticket.iter().flat_map(|ticket| &ticket.steps);
         let mut at: Vec<String> = live
             .filter(|step| step.is_live())
@@ -420,12 +420,12 @@ impl<'a> Run<'a> {
         if !self.has_manager {
             details.insert("requester_has_a_manager".to_owned(), Value::Bool(false));
         }
-        Finding {
+        Box::new(Finding {
             kind: "DRY_RUN_STUCK",
             message: format!("a ticket stops at {}: {reason}", at.join(", ")),
             path: Some(format!("steps.{}", at.join(","))),
             details,
-        }
+        })
     }
 }
 
@@ -484,7 +484,7 @@ mod tests {
         dry_run(&Definition(object(flow)), &around, Managers::KnownAndUnknown)
     }
 
-    fn conditional(from: &str, to: &str, field: &str, operator: &str, value: Value) -> Value {
+    fn conditional(from: &str, to: &str, field: &str, operator: &str, value: &Value) -> Value {
         let condition =
             json!({"field": format!("form_values.{field}"), "operator": operator, "value": value});
         json!({"from_step_id": from, "to_step_id": to, "on_event": "SUBMIT_FORM",
@@ -511,7 +511,7 @@ mod tests {
                 ("work", "COMPLETE_TASK", "done"),
             ],
         );
-        let edge = conditional("start", "dear", "start_text", "GREATER_THAN", json!(1000));
+        let edge = conditional("start", "dear", "start_text", "GREATER_THAN", &json!(1000));
         flow["transitions"].as_array_mut().unwrap().push(edge);
         let outcome = played(flow);
         assert_eq!(outcome.stuck, []);
@@ -559,7 +559,7 @@ mod tests {
     #[test]
     fn an_edge_that_is_missing_for_some_values_is_found() {
         let mut flow = definition(vec![form("start"), end("done")], &[]);
-        let edge = conditional("start", "done", "start_text", "EQUALS", json!("yes"));
+        let edge = conditional("start", "done", "start_text", "EQUALS", &json!("yes"));
         flow["transitions"].as_array_mut().unwrap().push(edge);
         assert_eq!(played(flow).stuck.len(), 1);
     }
@@ -573,7 +573,7 @@ mod tests {
                 ("work", "COMPLETE_TASK", "done"),
             ],
         );
-        let mut edge = conditional("work", "start", "start_text", "EQUALS", json!("again"));
+        let mut edge = conditional("work", "start", "start_text", "EQUALS", &json!("again"));
         edge["on_event"] = json!("COMPLETE_TASK");
         flow["transitions"].as_array_mut().unwrap().push(edge);
         assert_eq!(played(flow).stuck, []);

@@ -295,10 +295,7 @@ mod tests {
     #[test]
     fn the_day_ends_at_midnight_utc() {
         let nine_thirty = Timestamp::from_millis(1_767_605_400_000);
-        assert_eq!(
-            until_midnight(nine_thirty),
-            Duration::from_secs(14 * 3_600 + 1_800)
-        );
+        assert_eq!(until_midnight(nine_thirty), Duration::from_mins(14 * 60 + 30));
     }
 
     #[test]

@@ -27,6 +27,9 @@ use tidy::{Notes, Rules, clipped, tidy};
 
 /// How often the model is asked: once for the draft and twice for repairs.
 const ATTEMPTS: usize = 3;
+/// A description and the definition that somebody drew for it.
+pub type Example = (String, Map<String, Value>);
+
 /// Most examples that are shown to the model.
 const MOST_EXAMPLES: usize = 2;
 /// Longest JSON text of constraints, in bytes.
@@ -46,7 +49,7 @@ pub struct DraftWish {
     /// Further wishes.
     pub constraints: Option<Map<String, Value>>,
     /// Descriptions with their definitions; the first two are used.
-    pub examples: Vec<(String, Map<String, Value>)>,
+    pub examples: Vec<Example>,
 }
 
 /// A draft as shown.
@@ -414,7 +417,7 @@ fn assumptions(answer: &Map<String, Value>) -> Vec<String> {
 }
 
 /// The examples that are used, once everything is small enough to be sent.
-fn checked_wish(wish: &DraftWish) -> Result<&[(String, Map<String, Value>)], ServiceError> {
+fn checked_wish(wish: &DraftWish) -> Result<&[Example], ServiceError> {
     if let Some(constraints) = &wish.constraints {
         check_size("constraints", constraints, LONGEST_CONSTRAINTS)?;
     }

@@ -205,15 +205,13 @@ fn step_type(raw: &Map<String, Value>, name: &str, notes: &mut Notes) -> &'stati
         .unwrap_or_default();
     let word = given.trim().to_uppercase().replace([' ', '-'], "_");
     let bare = word.strip_suffix("_STEP").unwrap_or(&word);
-    match WORDS.iter().find(|(known, _)| *known == bare) {
-        Some((_, kind)) => kind,
-        None => {
-            notes.add(format!(
-                "{name}: a type of step that does not exist became a task."
-            ));
-            "TASK_STEP"
-        }
-    }
+    let Some((_, kind)) = WORDS.iter().find(|(known, _)| *known == bare) else {
+        notes.add(format!(
+            "{name}: a type of step that does not exist became a task."
+        ));
+        return "TASK_STEP";
+    };
+    kind
 }
 
 fn task(step: &mut Map<String, Value>, notes: &mut Notes) {
@@ -386,7 +384,7 @@ fn transitions(
         );
         let mut id = filled(edge, "transition_id").unwrap_or_default().to_owned();
         if id.is_empty() || used.contains(&id) {
-            id = (1..)
+            id = (1..=used.len() + 1)
                 .map(|n| format!("t_{n}"))
                 .find(|id| !used.contains(id))
                 .unwrap_or_default();
