@@ -253,10 +253,22 @@ fn kept_step(
     step
 }
 
-/// Whether a new step only adds what was absent before, as a model writes defaults out.
+/// Whether a new step, or each of its fields, only adds what was absent before, as a model writes defaults out.
 fn is_only_defaults(old: &Map<String, Value>, new: &Map<String, Value>) -> bool {
-    new.iter()
-        .all(|(key, value)| old.get(key).is_none_or(|known| known == value || key == "fields"))
+    new.iter().all(|(key, value)| match (old.get(key), value) {
+        (None, _) => true,
+        (Some(Value::Array(before)), Value::Array(after)) => {
+            before.len() == after.len() && before.iter().zip(after).all(|(old, new)| adds_defaults(old, new))
+        }
+        (Some(known), value) => known == value,
+    })
+}
+
+fn adds_defaults(old: &Value, new: &Value) -> bool {
+    match (old.as_object(), new.as_object()) {
+        (Some(old), Some(new)) => is_only_defaults(old, new),
+        _ => old == new,
+    }
 }
 
 /// Fields by key: those that are gone only leave when the request takes them away, those that stay keep their lookups.
