@@ -17,6 +17,7 @@ mod drafting;
 mod http;
 mod lookups;
 mod mail;
+mod proof;
 mod scheduler;
 mod support;
 mod tickets;

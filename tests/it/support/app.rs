@@ -127,32 +127,37 @@ impl TestApp {
 
     /// Gives everybody the personas and roles that seeding gives.
     pub(crate) async fn grant_people_their_rights(&self) {
-        let people = DevelopmentDirectory::load(&self.app.settings.directory.people_file).unwrap();
-        let by = ChangedBy::operator();
-        for person in people.people() {
-            let personas = person.granted_personas();
-            if !person.personas.is_empty() {
-                let grant = GrantPersonas {
-                    email: person.email.clone(),
-                    display_name: person.display_name.clone(),
-                    aad_id: Some(person.aad_id.clone()),
-                    flags: PersonaFlags {
-                        designer: Some(personas.designer),
-                        manager: Some(personas.manager),
-                        agent: Some(personas.agent),
-                    },
-                };
-                self.app.access.grant_personas(&grant, &by).await.unwrap();
-            }
-            if let Some(role) = person.admin_role {
-                let grant = GrantAdmin {
-                    email: person.email.clone(),
-                    display_name: person.display_name.clone(),
-                    aad_id: Some(person.aad_id.clone()),
-                    role,
-                };
-                self.app.access.grant_admin(&grant, &by).await.unwrap();
-            }
+        grant_people_their_rights(&self.app).await;
+    }
+}
+
+/// Gives everybody the personas and roles that seeding gives.
+pub(crate) async fn grant_people_their_rights(app: &App) {
+    let people = DevelopmentDirectory::load(&app.settings.directory.people_file).unwrap();
+    let by = ChangedBy::operator();
+    for person in people.people() {
+        let personas = person.granted_personas();
+        if !person.personas.is_empty() {
+            let grant = GrantPersonas {
+                email: person.email.clone(),
+                display_name: person.display_name.clone(),
+                aad_id: Some(person.aad_id.clone()),
+                flags: PersonaFlags {
+                    designer: Some(personas.designer),
+                    manager: Some(personas.manager),
+                    agent: Some(personas.agent),
+                },
+            };
+            app.access.grant_personas(&grant, &by).await.unwrap();
+        }
+        if let Some(role) = person.admin_role {
+            let grant = GrantAdmin {
+                email: person.email.clone(),
+                display_name: person.display_name.clone(),
+                aad_id: Some(person.aad_id.clone()),
+                role,
+            };
+            app.access.grant_admin(&grant, &by).await.unwrap();
         }
     }
 }
@@ -177,7 +182,7 @@ impl Drop for TestApp {
 }
 
 /// The key of the local issuer, generated once a run.
-pub(super) fn issuer_key() -> &'static [u8] {
+pub(crate) fn issuer_key() -> &'static [u8] {
     use aws_lc_rs::encoding::AsDer;
     use aws_lc_rs::rsa::{KeyPair, KeySize};
     use std::sync::OnceLock;

@@ -23,6 +23,15 @@ pub(crate) struct Reply {
 }
 
 impl TestClient {
+    /// A caller of the service at this address.
+    pub(crate) fn at(http: reqwest::Client, address: &str, token: Option<&str>) -> Self {
+        Self {
+            http,
+            base: address.to_owned(),
+            token: token.map(str::to_owned),
+        }
+    }
+
     /// A request to `path` below the service's address.
     pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
@@ -65,16 +74,21 @@ impl TestClient {
 
 /// Sends a request built by hand.
 pub(crate) async fn send(request: reqwest::RequestBuilder) -> Reply {
-    let answer = request.send().await.unwrap();
+    try_send(request).await.unwrap()
+}
+
+/// The same to a service that may not answer.
+pub(crate) async fn try_send(request: reqwest::RequestBuilder) -> reqwest::Result<Reply> {
+    let answer = request.send().await?;
     let (status, headers) = (answer.status(), answer.headers().clone());
-    let text = answer.text().await.unwrap();
+    let text = answer.text().await?;
     let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-    Reply {
+    Ok(Reply {
         status,
         headers,
         text,
         body,
-    }
+    })
 }
 
 impl Reply {

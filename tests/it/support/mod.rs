@@ -12,11 +12,10 @@ mod service_process;
 mod smtp;
 mod waiting;
 
-use app::issuer_key;
-pub(crate) use app::{START, TestApp};
-pub(crate) use client::{Reply, TestClient, send as client_send};
+pub(crate) use app::{START, TestApp, grant_people_their_rights, issuer_key};
+pub(crate) use client::{Reply, TestClient, send as client_send, try_send as client_try_send};
 pub(crate) use mails::{mail, mail_to, notice};
 pub(crate) use model_server::{Behaviour, ModelServer};
-pub(crate) use service_process::ServiceProcess;
+pub(crate) use service_process::{ServiceProcess, program_environment};
 pub(crate) use smtp::{AUTHORITY, SmtpServer, TakenMail};
 pub(crate) use waiting::{eventually, eventually_within};

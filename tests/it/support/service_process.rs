@@ -1,6 +1,7 @@
 //! The program itself as a process of its own, to be killed.
 
 use super::mongo;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
@@ -63,21 +64,30 @@ impl Drop for ServiceProcess {
 
 /// The program on a database of this run's server, with nothing of this process's environment.
 fn program(database: &str, settings: &[(&str, String)], storage: &TempDir) -> Command {
-    std::fs::write(storage.path().join("development-issuer.der"), super::issuer_key()).unwrap();
-    let people = concat!(env!("CARGO_MANIFEST_DIR"), "/config/people.json");
+    let key = storage.path().join("key.der");
+    std::fs::write(&key, super::issuer_key()).unwrap();
     let mut program = Command::new(env!("CARGO_BIN_EXE_workflow-ops"));
+    program_environment(&mut program, storage.path(), &key);
+    program
+        .env("MONGO_URI", mongo::uri())
+        .env("MONGO_DB", database)
+        .env("BIND_ADDR", "127.0.0.1:0")
+        .envs(settings.iter().map(|(name, value)| (*name, value)))
+        .stdin(Stdio::null());
+    program
+}
+
+/// Gives the program the people of development, a storage folder and the local issuer's key, and nothing of this
+/// process's environment.
+pub(crate) fn program_environment(program: &mut Command, storage: &Path, issuer_key: &Path) {
+    std::fs::copy(issuer_key, storage.join("development-issuer.der")).unwrap();
+    let people = concat!(env!("CARGO_MANIFEST_DIR"), "/config/people.json");
     program
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("ENVIRONMENT", "development")
-        .env("MONGO_URI", mongo::uri())
-        .env("MONGO_DB", database)
-        .env("BIND_ADDR", "127.0.0.1:0")
-        .env("STORAGE_PATH", storage.path())
+        .env("STORAGE_PATH", storage)
         .env("DEV_PEOPLE_FILE", people)
         .env("LOG_LEVEL", "error")
-        .envs(settings.iter().map(|(name, value)| (*name, value)))
-        .current_dir(storage.path())
-        .stdin(Stdio::null());
-    program
+        .current_dir(storage);
 }

@@ -8,18 +8,16 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Returns when the condition holds; fails the test with `what` when it never does.
-pub(crate) async fn eventually<F>(what: &str, condition: impl FnMut() -> F)
-where
-    F: Future<Output = bool>,
-{
+pub(crate) async fn eventually(what: &str, condition: impl AsyncFnMut() -> bool) {
     eventually_within(PATIENCE, what, condition).await;
 }
 
 /// The same with a bound of one's own.
-pub(crate) async fn eventually_within<F>(patience: Duration, what: &str, mut condition: impl FnMut() -> F)
-where
-    F: Future<Output = bool>,
-{
+pub(crate) async fn eventually_within(
+    patience: Duration,
+    what: &str,
+    mut condition: impl AsyncFnMut() -> bool,
+) {
     let begun = Instant::now();
     while !condition().await {
         assert!(begun.elapsed() < patience, "never happened: {what}");

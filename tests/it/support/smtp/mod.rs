@@ -21,8 +21,10 @@ const PACKAGE: &str = "aiosmtpd==1.4.6";
 #[derive(Debug)]
 pub(crate) struct SmtpServer {
     pub(crate) port: u16,
-    folder: TempDir,
+    folder: PathBuf,
     child: Child,
+    /// The folder, when it goes with the server.
+    _own: Option<TempDir>,
 }
 
 /// A mail as the server took it.
@@ -55,11 +57,21 @@ impl SmtpServer {
         Self::with(&["--starttls", CERTIFICATE])
     }
 
+    /// A server that adds to the mails of this folder.
+    pub(crate) fn in_folder(folder: &Path) -> Self {
+        std::fs::create_dir_all(folder).unwrap();
+        Self::started(folder.to_owned(), None, &[])
+    }
+
     fn with(arguments: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let own = tempfile::tempdir().unwrap();
+        Self::started(own.path().to_owned(), Some(own), arguments)
+    }
+
+    fn started(folder: PathBuf, own: Option<TempDir>, arguments: &[&str]) -> Self {
         let mut child = Command::new(python())
             .arg(SERVER)
-            .arg(folder.path())
+            .arg(&folder)
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -70,7 +82,12 @@ impl SmtpServer {
         let output = child.stdout.take().unwrap();
         BufReader::new(output).read_line(&mut line).unwrap();
         let port = line.trim().parse().expect("the SMTP server names its port");
-        Self { port, folder, child }
+        Self {
+            port,
+            folder,
+            child,
+            _own: own,
+        }
     }
 
     /// Settings that send mail here.
@@ -94,7 +111,7 @@ impl SmtpServer {
 
     /// The mails taken so far, in order.
     pub(crate) fn mails(&self) -> Vec<TakenMail> {
-        let names = std::fs::read_dir(self.folder.path()).unwrap();
+        let names = std::fs::read_dir(&self.folder).unwrap();
         let mut paths: Vec<PathBuf> = names.map(|entry| entry.unwrap().path()).collect();
         paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
         paths.sort();

@@ -25,7 +25,8 @@ class Mailbox:
     def __init__(self, folder, delay):
         self.folder = pathlib.Path(folder)
         self.delay = delay
-        self.count = 0
+        # A folder that is taken over from an earlier server keeps its mails.
+        self.count = len(list(self.folder.glob("*.json")))
         self.put_off = {}
 
     async def handle_RCPT(self, server, session, envelope, address, options):

@@ -1,0 +1,122 @@
+//! Processes of a trial: started under a name in its folder, killed, frozen, and never left behind.
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+/// The folder of a trial where the ids of its processes stand.
+const PIDS: &str = "pids";
+
+/// A process of a trial; it is killed when this value goes away.
+#[derive(Debug)]
+pub(super) struct Process {
+    child: Child,
+    pid_file: PathBuf,
+}
+
+impl Process {
+    /// Starts `command` under `name`; what it prints goes to a log of that name.
+    pub(super) fn start(folder: &Path, name: &str, command: &mut Command) -> Self {
+        let log = log(folder, name);
+        let errors = log.try_clone().unwrap();
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors)
+            .spawn()
+            .unwrap();
+        let pid_file = folder.join(PIDS).join(name);
+        std::fs::create_dir_all(folder.join(PIDS)).unwrap();
+        std::fs::write(&pid_file, child.id().to_string()).unwrap();
+        Self { child, pid_file }
+    }
+
+    /// Ends it as a power failure would, frozen or not.
+    pub(super) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_file(&self.pid_file);
+    }
+
+    /// How it ended by itself, if it has.
+    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    /// Keeps it from running, as a machine that hangs or a net that is cut.
+    pub(super) fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it run on.
+    pub(super) fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    /// Asks it to end and waits until it has; true when it ended well.
+    pub(super) fn stop(mut self) -> bool {
+        self.signal("-TERM");
+        let status = self.child.wait();
+        let _ = std::fs::remove_file(&self.pid_file);
+        status.is_ok_and(|status| status.success())
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill")
+            .args([signal, &self.child.id().to_string()])
+            .status();
+        assert!(sent.is_ok_and(|status| status.success()), "kill {signal}");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Ends what a trial that broke off has left running, and sees to it that this one leaves nothing either: the test
+/// harness leaves by `exit`, which runs no destructor.
+#[expect(
+    clippy::zombie_processes,
+    reason = "the watcher outlives this process on purpose"
+)]
+pub(super) fn leave_nothing_running(folder: &Path) {
+    std::fs::create_dir_all(folder.join(PIDS)).unwrap();
+    for entry in std::fs::read_dir(folder.join(PIDS)).unwrap() {
+        let path = entry.unwrap().path();
+        let pid = std::fs::read_to_string(&path).unwrap();
+        // A number may have gone to somebody else's process since: ours carry the trial's folder with them.
+        let of_process = |what: &str| std::fs::read(format!("/proc/{pid}/{what}")).unwrap_or_default();
+        let carried = [of_process("cmdline"), of_process("environ")].concat();
+        if String::from_utf8_lossy(&carried).contains(&*folder.to_string_lossy()) {
+            let _ = Command::new("kill").args(["-9", &pid]).status();
+        }
+        std::fs::remove_file(path).unwrap();
+    }
+    let script = r#"while kill -0 "$1" 2>/dev/null; do sleep 1; done; for f in "$2"/*; do kill -9 "$(cat "$f")"; rm -f "$f"; done"#;
+    Command::new("sh")
+        .args(["-c", script, "watcher", &std::process::id().to_string()])
+        .arg(folder.join(PIDS))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+}
+
+fn log(folder: &Path, name: &str) -> File {
+    let path = folder.join(format!("{name}.log"));
+    OpenOptions::new().create(true).append(true).open(path).unwrap()
+}
+
+/// Free ports of this machine.
+pub(super) fn free_ports(count: usize) -> Vec<u16> {
+    let listeners: Vec<_> = (0..count)
+        .map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap())
+        .collect();
+    listeners
+        .iter()
+        .map(|listener| listener.local_addr().unwrap().port())
+        .collect()
+}
