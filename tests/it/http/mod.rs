@@ -1,5 +1,6 @@
 //! Rules that hold for every call: errors, CORS, slashes, correlation, caching, documentation.
 
+mod authorization;
 mod browser;
 mod caching;
 mod documentation;

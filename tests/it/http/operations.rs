@@ -7,16 +7,16 @@ use serde_json::{Map, Value, json};
 
 /// An operation of the document.
 #[derive(Debug, Clone)]
-struct Operation {
-    method: Method,
-    path: String,
-    is_public: bool,
+pub(super) struct Operation {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) is_public: bool,
     query: Vec<String>,
     required_query: Vec<String>,
     body: Option<Value>,
 }
 
-async fn operations(app: &TestApp) -> (Value, Vec<Operation>) {
+pub(super) async fn operations(app: &TestApp) -> (Value, Vec<Operation>) {
     let document = app.anonymous().get("/api/openapi.json").await.expect(200).body;
     let mut all = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
@@ -59,7 +59,7 @@ impl Operation {
     }
 
     /// The path with ids that exist, as far as `ids` has them.
-    fn path_to(&self, ids: &Map<String, Value>) -> String {
+    pub(super) fn path_to(&self, ids: &Map<String, Value>) -> String {
         let segments = self.path.split('/').map(|segment| {
             let name = segment.trim_matches(['{', '}']);
             match ids.get(name).and_then(Value::as_str) {
@@ -91,7 +91,12 @@ fn encoded(text: &str) -> String {
     encoded.replace('+', "%20")
 }
 
-async fn call(client: &TestClient, operation: &Operation, path: &str, body: Option<String>) -> Reply {
+pub(super) async fn call(
+    client: &TestClient,
+    operation: &Operation,
+    path: &str,
+    body: Option<String>,
+) -> Reply {
     let request = client.request(operation.method.clone(), path);
     let request = match body {
         Some(body) => request.header("content-type", "application/json").body(body),
