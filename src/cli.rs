@@ -109,6 +109,11 @@ async fn serve_until_stopped(
     embedded: Option<EmbeddedServer>,
 ) -> anyhow::Result<()> {
     let stopping = app.tasks.stopping.clone();
+    // On the tracker, so that requests under way are waited for after a signal has come.
+    let serving = app
+        .tasks
+        .tracker
+        .spawn(api::serve(app.clone(), listener, stopping));
     let mut embedded = embedded;
     let database_died = async {
         match embedded.as_mut() {
@@ -117,7 +122,7 @@ async fn serve_until_stopped(
         }
     };
     let ended = tokio::select! {
-        served = api::serve(app.clone(), listener, stopping.clone()) => served,
+        served = serving => served?,
         () = lifecycle::signalled() => Ok(()),
         reason = database_died => Err(anyhow::anyhow!("the embedded database stopped: {reason}")),
     };

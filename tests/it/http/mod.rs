@@ -3,8 +3,10 @@
 mod authorization;
 mod browser;
 mod caching;
+mod connections;
 mod documentation;
 mod envelopes;
+mod health;
 mod idempotency;
 mod operations;
 mod sign_in;

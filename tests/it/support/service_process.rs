@@ -45,9 +45,19 @@ impl ServiceProcess {
 
     /// Asks the process to end and waits until it has; true when it ended well.
     pub(crate) fn stop(mut self) -> bool {
+        self.ask_to_stop();
+        self.child.wait().is_ok_and(|status| status.success())
+    }
+
+    /// Asks the process to end, as a service manager does; asked again it stops at once.
+    pub(crate) fn ask_to_stop(&self) {
         let pid = self.child.id().to_string();
-        let asked = Command::new("kill").args(["-TERM", &pid]).status();
-        asked.is_ok_and(|status| status.success()) && self.child.wait().is_ok_and(|status| status.success())
+        let _ = Command::new("kill").args(["-TERM", &pid]).status();
+    }
+
+    /// Waits until a process that was asked to end has; true when it ended well.
+    pub(crate) fn ended_well(mut self) -> bool {
+        self.child.wait().is_ok_and(|status| status.success())
     }
 
     /// Whether the process is alive.
