@@ -66,6 +66,16 @@ pub struct StoredFile {
     pub uploaded_by: Person,
     /// When.
     pub uploaded_at: Timestamp,
-    /// By what an automatic repeat of the upload is recognised.
+    /// By what an automatic repeat of the upload is recognised: who uploaded which bytes under which name where.
     pub natural_key: String,
+    /// By what a repeat under the client's idempotency key is recognised, if it sent one.
+    #[serde(default)]
+    pub upload_key: Option<String>,
+}
+
+impl StoredFile {
+    /// By what a repeat is recognised.
+    pub fn repeat_key(&self) -> &str {
+        self.upload_key.as_deref().unwrap_or(&self.natural_key)
+    }
 }

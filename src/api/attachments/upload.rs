@@ -2,7 +2,7 @@
 
 use super::view::{FileUploaded, ManyUploaded, UploadFailed, UploadSucceeded};
 use crate::api::envelope::{ApiError, ApiResult};
-use crate::api::extract::{ApiQuery, Caller};
+use crate::api::extract::{ApiQuery, Caller, IdempotencyKey};
 use crate::app::App;
 use crate::domain::error::{ErrorCode, ServiceError};
 use crate::domain::stored_file::FileContext;
@@ -53,7 +53,7 @@ struct UploadQuery {
 }
 
 impl UploadQuery {
-    fn new_file(&self, field: &Field<'_>) -> NewFile {
+    fn new_file(&self, field: &Field<'_>, key: Option<&String>, place: usize) -> NewFile {
         NewFile {
             ticket_id: self.ticket_id.clone(),
             ticket_step_id: self.ticket_step_id.clone(),
@@ -62,6 +62,7 @@ impl UploadQuery {
             context: self.context.unwrap_or(FileContext::Ticket),
             filename: field.file_name().unwrap_or_default().to_owned(),
             declared_type: field.content_type().unwrap_or_default().to_owned(),
+            marked: key.map(|key| (key.clone(), place)),
         }
     }
 }
@@ -91,6 +92,7 @@ struct UploadManyForm {
 async fn upload_file(
     State(app): State<App>,
     caller: Caller,
+    IdempotencyKey(key): IdempotencyKey,
     ApiQuery(query): ApiQuery<UploadQuery>,
     form: Result<Multipart, MultipartRejection>,
 ) -> ApiResult<Json<FileUploaded>> {
@@ -100,7 +102,7 @@ async fn upload_file(
             break;
         };
         if field.name() == Some("file") {
-            let new = query.new_file(&field);
+            let new = query.new_file(&field, key.as_ref(), 0);
             let uploaded = app.attachments.upload(&caller, new, field).await?;
             return Ok(Json((&uploaded.file).into()));
         }
@@ -115,6 +117,7 @@ async fn upload_file(
 async fn upload_files(
     State(app): State<App>,
     caller: Caller,
+    IdempotencyKey(key): IdempotencyKey,
     ApiQuery(query): ApiQuery<UploadQuery>,
     form: Result<Multipart, MultipartRejection>,
 ) -> ApiResult<Json<ManyUploaded>> {
@@ -131,10 +134,12 @@ async fn upload_files(
             let text = format!("at most {FILES} files can be uploaded at once");
             return Err(ServiceError::bad_request(ErrorCode::AttachmentError, text).into());
         }
-        let new = query.new_file(&field);
+        // Places count from 1, so that a key means the same upload by either route only if it is the same.
+        let new = query.new_file(&field, key.as_ref(), many.len() + 1);
         let filename = new.filename.clone();
         match app.attachments.upload(&caller, new, field).await {
             Ok(uploaded) => many.add(UploadSucceeded::of(&uploaded.file)),
+            Err(error @ ServiceError::IdempotencyKeyReused) => return Err(error.into()),
             Err(error) => many.fail(UploadFailed::of(filename, &ApiError(error))),
         }
     }

@@ -1,4 +1,5 @@
-//! `Idempotency-Key` on every POST but those of tickets, whose keys commit with their commands (design 8).
+//! `Idempotency-Key` on every POST but those whose keys are stored with what they make: commands of tickets, and uploads,
+//! which stream and are known by their content (design 8).
 
 use crate::api::envelope::ApiError;
 use crate::api::extract::{Caller, IdempotencyKey, whole_body};
@@ -7,17 +8,14 @@ use crate::repositories::idempotency_repo::RecordedAnswer;
 use crate::services::idempotency::{Admission, MarkedAction, Run};
 use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::request::Parts;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use std::time::Duration;
 
 /// Larger answers are not kept; none of the routes gives one.
 const MAX_KEPT_BYTES: u64 = 1 << 20;
-/// Longer than any request may take.
-const LONGEST_MINUTES: i64 = 1;
-const LONGEST_UPLOAD_MINUTES: i64 = 6;
 
 /// Answers a repeat as the first time, and lets everything else through.
 pub(super) async fn recognise(State(app): State<App>, request: Request, next: Next) -> Response {
@@ -32,26 +30,23 @@ pub(super) async fn recognise(State(app): State<App>, request: Request, next: Ne
         .unwrap_or_else(IntoResponse::into_response)
 }
 
-/// Ticket commands store their key with what they change.
+/// Ticket commands and uploads store their key with what they change.
 fn keeps_its_own(path: &str) -> bool {
-    let mut segments = path.split('/').skip(1);
-    let is_version_1 = segments.next() == Some("api") && segments.next() == Some("v1");
-    !is_version_1 || matches!(segments.next(), Some("tickets" | "change-requests"))
+    let Some(route) = path.strip_prefix("/api/v1/") else {
+        return true;
+    };
+    let family = route.split('/').next();
+    let is_upload = matches!(route, "attachments/upload" | "attachments/upload-multiple");
+    is_upload || matches!(family, Some("tickets" | "change-requests"))
 }
 
 async fn answer(app: &App, request: Request, next: Next) -> Result<Response, ApiError> {
     let (mut parts, body) = request.into_parts();
     let caller = Caller::from_request_parts(&mut parts, app).await?;
     let IdempotencyKey(key) = IdempotencyKey::from_request_parts(&mut parts, app).await?;
-    let is_upload = is_upload(&parts);
-    let (content, request) = if is_upload {
-        (upload_content(&parts), Request::from_parts(parts, body))
-    } else {
-        let whole = whole_body(Request::from_parts(parts.clone(), body), app).await?;
-        let target = parts.uri.to_string();
-        let content = vec![target, hex::encode(&whole)];
-        (content, Request::from_parts(parts, Body::from(whole)))
-    };
+    let whole = whole_body(Request::from_parts(parts.clone(), body), app).await?;
+    let content = vec![parts.uri.to_string(), hex::encode(&whole)];
+    let request = Request::from_parts(parts, Body::from(whole));
     let pattern = request
         .extensions()
         .get::<MatchedPath>()
@@ -60,11 +55,7 @@ async fn answer(app: &App, request: Request, next: Next) -> Result<Response, Api
         key: key.unwrap_or_default(),
         route: format!("POST {}", pattern.unwrap_or_default()),
         content,
-        longest_minutes: if is_upload {
-            LONGEST_UPLOAD_MINUTES
-        } else {
-            LONGEST_MINUTES
-        },
+        longest_minutes: longest_minutes(app.settings.server.request_timeout),
     };
     match app.idempotency.admit(&caller.person, action).await? {
         Admission::Replay(recorded) => Ok(replay(recorded)),
@@ -72,21 +63,9 @@ async fn answer(app: &App, request: Request, next: Next) -> Result<Response, Api
     }
 }
 
-fn is_upload(parts: &Parts) -> bool {
-    let kind = parts
-        .headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    kind.is_some_and(|kind| kind.starts_with("multipart/form-data"))
-}
-
-/// Uploads stream and are not read twice: where they go and their length stand for them.
-fn upload_content(parts: &Parts) -> Vec<String> {
-    let length = parts
-        .headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok());
-    vec![parts.uri.to_string(), length.unwrap_or_default().to_owned()]
+/// Longer than any request may take.
+fn longest_minutes(request_timeout: Duration) -> i64 {
+    i64::try_from(request_timeout.as_secs() / 60).map_or(i64::MAX, |minutes| minutes.saturating_add(1))
 }
 
 /// Keeps a success and forgets everything else. When that fails the action has still taken effect, so the client gets
@@ -147,6 +126,7 @@ mod tests {
             "/api/v1/tickets",
             "/api/v1/tickets/TKT-1/cancel",
             "/api/v1/change-requests",
+            "/api/v1/attachments/upload",
             "/dev/token",
         ] {
             assert!(keeps_its_own(path), "{path}");

@@ -22,6 +22,8 @@ const FILES_PER_TICKET: usize = 1_000;
 const NAME_BYTES: usize = 255;
 /// Within this time an identical upload is the first one again, in milliseconds (design 8).
 const REPEAT_MILLIS: i64 = 60_000;
+/// How long an idempotency key is honoured, in milliseconds (design 8).
+const KEPT_MILLIS: i64 = 24 * 60 * REPEAT_MILLIS;
 /// How often another id is drawn when one is taken.
 const SALTS: u32 = 8;
 
@@ -42,6 +44,8 @@ pub struct NewFile {
     pub filename: String,
     /// The type the client claims.
     pub declared_type: String,
+    /// The client's idempotency key with the file's place in the request, if it sent one.
+    pub marked: Option<(String, usize)>,
 }
 
 /// What was stored.
@@ -110,7 +114,8 @@ impl Attachments {
         Ok(Some(id))
     }
 
-    /// Stores the record under an id that follows from who uploaded what when, so that a repeat meets the first one.
+    /// Stores the record under an id that follows from what a repeat is recognised by and from the time, so that a
+    /// repeat meets the first one: the client's key, else who uploaded what.
     async fn record(
         &self,
         actor: &Actor,
@@ -121,9 +126,15 @@ impl Attachments {
     ) -> Result<StoredFile, ServiceError> {
         let now = self.clock.now();
         let natural_key = natural_key(actor, &new, ticket.as_ref(), &measured);
-        let minute = now.millis().div_euclid(REPEAT_MILLIS);
+        let upload_key = new.marked.as_ref().map(|marked| upload_key(actor, marked));
+        let span = if upload_key.is_some() {
+            KEPT_MILLIS
+        } else {
+            REPEAT_MILLIS
+        };
+        let window = now.millis().div_euclid(span);
         let mut file = StoredFile {
-            id: attachment_id(&natural_key, minute, 0),
+            id: AttachmentId::derived(""),
             ticket_id: ticket,
             ticket_step_id: new.ticket_step_id,
             step_name: new.step_name,
@@ -138,24 +149,23 @@ impl Attachments {
             uploaded_by: actor.person.clone(),
             uploaded_at: now,
             natural_key,
+            upload_key,
         };
-        let is_repeat = |first: &StoredFile| {
-            first.natural_key == file.natural_key
-                && now.since(first.uploaded_at).num_milliseconds() <= REPEAT_MILLIS
-        };
-        let before = attachment_id(&file.natural_key, minute - 1, 0);
-        if let Some(first) = self.repo.find(&before).await?.filter(is_repeat) {
-            return Ok(first);
+        let before = attachment_id(file.repeat_key(), window - 1, 0);
+        if let Some(first) = self.repo.find(&before).await?
+            && first.repeat_key() == file.repeat_key()
+            && now.since(first.uploaded_at).num_milliseconds() <= span
+        {
+            return same_content(first, &file);
         }
         for salt in 0..SALTS {
-            file.id = attachment_id(&file.natural_key, minute, salt);
+            file.id = attachment_id(file.repeat_key(), window, salt);
             if self.repo.insert(&file).await? {
                 return Ok(file);
             }
             let first = self.repo.find(&file.id).await?;
-            let key = file.natural_key.clone();
-            if let Some(first) = first.filter(|first| first.natural_key == key) {
-                return Ok(first);
+            if let Some(first) = first.filter(|first| first.repeat_key() == file.repeat_key()) {
+                return same_content(first, &file);
             }
         }
         Err(ServiceError::defect("no free attachment id could be drawn"))
@@ -269,10 +279,23 @@ fn natural_key(actor: &Actor, new: &NewFile, ticket: Option<&TicketId>, measured
     ])
 }
 
-fn attachment_id(natural_key: &str, minute: i64, salt: u32) -> AttachmentId {
+/// The first upload, unless its key now stands for something else.
+fn same_content(first: StoredFile, repeat: &StoredFile) -> Result<StoredFile, ServiceError> {
+    if first.natural_key == repeat.natural_key {
+        Ok(first)
+    } else {
+        Err(ServiceError::IdempotencyKeyReused)
+    }
+}
+
+fn upload_key(actor: &Actor, (key, place): &(String, usize)) -> String {
+    fingerprint(&[&identity(&actor.person), "upload", key, &place.to_string()])
+}
+
+fn attachment_id(repeat_key: &str, window: i64, salt: u32) -> AttachmentId {
     AttachmentId::derived(&fingerprint(&[
-        natural_key,
-        &minute.to_string(),
+        repeat_key,
+        &window.to_string(),
         &salt.to_string(),
     ]))
 }

@@ -245,3 +245,66 @@ async fn loose_files_are_swept_after_a_day_and_used_ones_stay() {
     // Bytes of the machine's own day are younger than the fixed clock's: only those without a record go, and none is.
     assert_eq!(app.app.attachments.sweep_loose_bytes().await.unwrap(), 0);
 }
+
+/// An upload under an idempotency key, in a form with this boundary.
+async fn upload_marked(client: &TestClient, key: &str, query: &str, boundary: &str, bytes: &[u8]) -> Reply {
+    let mut body = format!(
+        "--{boundary}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.pdf\"\r\n\
+         Content-Type: application/pdf\r\n\r\n"
+    )
+    .into_bytes();
+    body.extend_from_slice(bytes);
+    body.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
+    let request = client
+        .request(Method::POST, &format!("{FILES}/upload{query}"))
+        .header("Idempotency-Key", key)
+        .header(CONTENT_TYPE, format!("multipart/form-data; boundary={boundary}"));
+    client_send(request.body(body)).await
+}
+
+#[tokio::test]
+async fn an_upload_under_an_idempotency_key_is_known_by_its_content_for_a_day() {
+    let app = TestApp::with_people().await;
+    let ann = app.person("ann.lee");
+    let first = upload_marked(&ann, "key-1", "", "one", PDF).await.expect(200);
+    app.clock.advance(23 * 3_600_000);
+    let ann = app.person("ann.lee");
+    let again = upload_marked(&ann, "key-1", "", "another", PDF).await.expect(200);
+    assert_eq!(
+        first.text, again.text,
+        "browsers draw a new boundary for every attempt"
+    );
+    let other: Vec<u8> = PDF
+        .iter()
+        .map(|byte| if *byte == b'f' { b'F' } else { *byte })
+        .collect();
+    for refused in [
+        upload_marked(&ann, "key-1", "", "one", &other).await,
+        upload_marked(&ann, "key-1", "?context=form", "one", PDF).await,
+    ] {
+        assert_eq!(refused.expect(422).code(), "IDEMPOTENCY_KEY_REUSED");
+    }
+    let mark = upload_marked(&app.person("mark.stone"), "key-1", "", "one", &other).await;
+    assert_ne!(id_of(&mark.expect(200)), id_of(&first), "a key is its person's");
+    app.clock.advance(2 * 3_600_000);
+    let later = upload_marked(&app.person("ann.lee"), "key-1", "", "one", &other).await;
+    assert_ne!(id_of(&later.expect(200)), id_of(&first), "a day is over");
+    upload_marked(&app.person("ann.lee"), "a b", "", "one", PDF)
+        .await
+        .expect(400);
+}
+
+#[tokio::test]
+async fn uploads_side_by_side_under_one_key_are_one_file() {
+    let app = TestApp::with_people().await;
+    let ann = app.person("ann.lee");
+    let uploads = (0..8).map(|_| upload_marked(&ann, "key-1", "", "one", PDF));
+    let replies = futures::future::join_all(uploads).await;
+    let ids: std::collections::BTreeSet<_> = replies
+        .into_iter()
+        .map(|reply| id_of(&reply.expect(200)))
+        .collect();
+    assert_eq!(ids.len(), 1, "{ids:?}");
+    let stored = app.database().collection::<bson::Document>("attachments");
+    assert_eq!(stored.count_documents(bson::doc! {}).await.unwrap(), 1);
+}
