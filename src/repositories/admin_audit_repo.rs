@@ -2,13 +2,14 @@
 
 use super::indexes::IndexSpec;
 use super::outbox_repo::insert_absent;
+use super::transaction::{Transaction, TransactionFault};
 use crate::domain::id::{AdminAuditId, random_key};
 use crate::domain::json::JsonObject;
 use crate::domain::person::Person;
 use crate::domain::time::Timestamp;
 use bson::doc;
 use mongodb::error::Result;
-use mongodb::{ClientSession, Collection, Database};
+use mongodb::{Collection, Database};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -113,14 +114,17 @@ impl AdminAuditRepo {
         }
     }
 
-    /// Adds a row.
-    pub async fn insert(&self, event: &AdminAuditEvent) -> Result<()> {
-        self.rows.insert_one(event).await.map(|_| ())
-    }
-
-    /// Adds a row within a transaction.
-    pub async fn insert_in(&self, session: &mut ClientSession, event: &AdminAuditEvent) -> Result<()> {
-        self.rows.insert_one(event).session(session).await.map(|_| ())
+    /// Adds a row to a transaction and makes all of it take effect: a change and its row, or neither.
+    ///
+    /// # Errors
+    /// See [`Transaction::commit`].
+    pub async fn commit_with(
+        &self,
+        mut transaction: Transaction,
+        event: &AdminAuditEvent,
+    ) -> std::result::Result<(), TransactionFault> {
+        self.rows.insert_one(event).session(transaction.session()).await?;
+        transaction.commit().await
     }
 
     /// Adds the rows whose key is new; returns how many were.

@@ -1,6 +1,7 @@
 //! `admin_users`: who administers, one row per person, `_id` is the lower-cased address.
 
 use super::indexes::IndexSpec;
+use super::mongo::{WriteFault, classify};
 use super::user_access_repo::{active_filter, choose};
 use crate::domain::id::AdminUserId;
 use crate::domain::person::{AdminRole, Email, Person};
@@ -52,7 +53,9 @@ pub struct AdminUserRepo {
 pub fn indexes() -> Vec<IndexSpec> {
     let known = doc! {"aad_id": {"$type": "string"}};
     vec![
-        IndexSpec::new(COLLECTION, "aad_id", doc! {"aad_id": 1}).partial(known),
+        IndexSpec::new(COLLECTION, "aad_id", doc! {"aad_id": 1})
+            .partial(known)
+            .unique(),
         IndexSpec::new(
             COLLECTION,
             "role_active",
@@ -126,13 +129,17 @@ impl AdminUserRepo {
         Ok(self.rows.find_one(active_super_admins()).await?.is_some())
     }
 
-    /// Keeps the object id of somebody who was granted by address and has now signed in.
+    /// Keeps the object id of somebody who was granted by address and has now signed in, unless another row has it.
     pub async fn fill_aad_id(&self, row: &AdminUserRow, aad_id: &str) -> Result<()> {
         let unknown = doc! {"_id": &row.email_key, "aad_id": null};
-        self.rows
+        let filled = self
+            .rows
             .update_one(unknown, doc! {"$set": {"aad_id": aad_id}})
-            .await?;
-        Ok(())
+            .await;
+        match filled {
+            Err(error) if classify(&error) != WriteFault::DuplicateKey => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Keeps the name under which somebody signs in.

@@ -78,10 +78,6 @@ impl OutboxRepo {
         }
     }
 
-    pub(super) const fn rows(&self) -> &Collection<OutboxRow> {
-        &self.rows
-    }
-
     pub(super) const fn documents(&self) -> &Collection<Document> {
         &self.documents
     }

@@ -9,8 +9,8 @@ use crate::domain::notice::TemplateKey;
 use crate::domain::time::Timestamp;
 use bson::{Bson, Document, doc};
 use futures::TryStreamExt;
+use mongodb::ClientSession;
 use mongodb::error::Result;
-use mongodb::options::ReturnDocument;
 
 /// Where counting stops.
 pub const COUNT_LIMIT: u64 = 10_000;
@@ -88,7 +88,7 @@ pub struct PageRequest {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 pub struct OutboxGroup {
     /// Where they stand.
-    pub status: String,
+    pub status: Option<String>,
     /// The template.
     pub template_key: Option<String>,
     /// Failed attempts.
@@ -114,6 +114,8 @@ impl OutboxRepo {
         paging.push(doc! {"$sort": {page.order.field(): direction, "notification_id": direction}});
         paging.push(doc! {"$skip": i64::try_from(page.skip).unwrap_or(i64::MAX)});
         paging.push(doc! {"$limit": i64::from(page.limit)});
+        // Lists show no bodies, and those are by far the largest part of a row.
+        paging.push(doc! {"$project": {"rendered": 0}});
         let documents: Vec<Document> = self.documents().aggregate(paging).await?.try_collect().await?;
         Ok(OutboxPage {
             rows: documents.into_iter().filter_map(readable).collect(),
@@ -123,41 +125,52 @@ impl OutboxRepo {
 
     /// A ticket's mails, oldest first.
     pub async fn of_ticket(&self, ticket_id: &str) -> Result<Vec<OutboxRow>> {
-        self.rows()
+        let found = self
+            .documents()
             .find(doc! {"ticket_id": ticket_id})
             .sort(doc! {"created_at": 1})
-            .limit(TICKET_LIMIT)
-            .await?
-            .try_collect()
-            .await
+            .limit(TICKET_LIMIT);
+        let documents: Vec<Document> = found.await?.try_collect().await?;
+        Ok(documents.into_iter().filter_map(readable).collect())
     }
 
     /// The mail with this public id.
     pub async fn find(&self, notification_id: &str) -> Result<Option<OutboxRow>> {
-        self.rows()
-            .find_one(doc! {"notification_id": notification_id})
-            .await
+        let with_id = doc! {"notification_id": notification_id};
+        Ok(self.documents().find_one(with_id).await?.and_then(readable))
     }
 
-    /// Sends a `FAILED` mail again with fresh attempts; `None` when it is not `FAILED` (or does not exist).
-    pub async fn retry(&self, notification_id: &str, now: Timestamp) -> Result<Option<OutboxRow>> {
-        let filter = doc! {"notification_id": notification_id, "status": OutboxStatus::Failed.as_str()};
-        let row = self
-            .rows()
-            .find_one_and_update(filter, again(now))
-            .return_document(ReturnDocument::After)
-            .await?;
-        self.wake();
-        Ok(row)
+    /// Puts a `FAILED` mail back with fresh attempts, within a transaction; false when it is not `FAILED`. Whoever
+    /// commits wakes the drain.
+    pub async fn retry_in(
+        &self,
+        session: &mut ClientSession,
+        notification_id: &str,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let ids = [notification_id.to_owned()];
+        Ok(self.retry_many_in(session, &ids, now).await? == 1)
     }
 
-    /// Sends those of the mails again that are `FAILED`; returns how many.
+    /// Puts those of the mails back that are `FAILED`, within a transaction; returns how many.
+    pub async fn retry_many_in(
+        &self,
+        session: &mut ClientSession,
+        notification_ids: &[String],
+        now: Timestamp,
+    ) -> Result<u64> {
+        let update = self
+            .documents()
+            .update_many(failed_among(notification_ids), again(now));
+        Ok(update.session(session).await?.modified_count)
+    }
+
+    /// Puts those of the mails back that are `FAILED`; returns how many.
     pub async fn retry_many(&self, notification_ids: &[String], now: Timestamp) -> Result<u64> {
-        let filter = doc! {
-            "notification_id": {"$in": notification_ids},
-            "status": OutboxStatus::Failed.as_str(),
-        };
-        let result = self.documents().update_many(filter, again(now)).await?;
+        let update = self
+            .documents()
+            .update_many(failed_among(notification_ids), again(now));
+        let result = update.await?;
         self.wake();
         Ok(result.modified_count)
     }
@@ -173,16 +186,24 @@ impl OutboxRepo {
         Ok(result.modified_count)
     }
 
-    /// Takes back a `PENDING` mail that nobody is sending; false when it is not such a one.
-    pub async fn cancel(&self, notification_id: &str, by: &str, now: Timestamp) -> Result<bool> {
+    /// Takes back a `PENDING` mail that nobody is sending, within a transaction; false when it is not such a one.
+    pub async fn cancel_in(
+        &self,
+        session: &mut ClientSession,
+        notification_id: &str,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<bool> {
         let filter = doc! {
             "notification_id": notification_id,
             "status": OutboxStatus::Pending.as_str(),
             "$or": [{"locked_by": Bson::Null}, {"locked_until": {"$lte": now}}],
         };
+        let update = doc! {"$set": cancelled(by, now)};
         let result = self
             .documents()
-            .update_one(filter, doc! {"$set": cancelled(by, now)})
+            .update_one(filter, update)
+            .session(session)
             .await?;
         Ok(result.modified_count == 1)
     }
@@ -203,8 +224,10 @@ impl OutboxRepo {
                 "count": {"$sum": 1_i64},
             }},
             doc! {"$project": {
-                "_id": 0, "status": "$_id.status", "template_key": "$_id.template_key",
-                "retry_count": {"$toLong": "$_id.retry_count"}, "count": 1,
+                "_id": 0, "count": 1,
+                "status": converted("$_id.status", "string"),
+                "template_key": converted("$_id.template_key", "string"),
+                "retry_count": converted("$_id.retry_count", "long"),
             }},
         ];
         self.documents()
@@ -249,11 +272,12 @@ impl OutboxRepo {
     /// When a mail was last accepted by the transport.
     pub async fn last_sent_at(&self) -> Result<Option<Timestamp>> {
         let newest = self
-            .rows()
+            .documents()
             .find_one(doc! {"status": OutboxStatus::Sent.as_str()})
             .sort(doc! {"sent_at": -1})
             .await?;
-        Ok(newest.and_then(|row| row.sent_at))
+        let sent_at = newest.and_then(|row| row.get_datetime("sent_at").ok().copied());
+        Ok(sent_at.map(Timestamp::from))
     }
 
     /// How many mails wait, and since when the oldest one could have been sent.
@@ -304,6 +328,18 @@ pub(super) fn cancelled(by: &str, now: Timestamp) -> Document {
         "locked_by": Bson::Null,
         "locked_until": Bson::Null,
         "lock_acquired_at": Bson::Null,
+    }
+}
+
+/// A grouped value as a type, or null: a row that is not one of ours must not spoil the figures of the others.
+fn converted(field: &str, to: &str) -> Document {
+    doc! {"$convert": {"input": field, "to": to, "onError": Bson::Null, "onNull": Bson::Null}}
+}
+
+fn failed_among(notification_ids: &[String]) -> Document {
+    doc! {
+        "notification_id": {"$in": notification_ids},
+        "status": OutboxStatus::Failed.as_str(),
     }
 }
 

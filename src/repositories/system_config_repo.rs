@@ -5,7 +5,7 @@ use crate::domain::workflow::StepType;
 use bson::{Document, doc};
 use mongodb::error::Result;
 use mongodb::options::ReturnDocument;
-use mongodb::{Collection, Database};
+use mongodb::{ClientSession, Collection, Database};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -53,8 +53,20 @@ impl SystemConfigRepo {
         Ok(self.rows.find_one(doc! {"_id": ID}).await?.unwrap_or_default())
     }
 
-    /// Stores the keys that the change brings; step types it does not name keep their minutes.
-    pub async fn apply(&self, change: &ConfigChange, by: &str, now: Timestamp) -> Result<StoredConfig> {
+    /// What administrators have set, as a transaction sees it.
+    pub async fn load_in(&self, session: &mut ClientSession) -> Result<StoredConfig> {
+        let stored = self.rows.find_one(doc! {"_id": ID}).session(session).await?;
+        Ok(stored.unwrap_or_default())
+    }
+
+    /// Stores the keys that the change brings, within a transaction; step types it does not name keep their minutes.
+    pub async fn apply_in(
+        &self,
+        session: &mut ClientSession,
+        change: &ConfigChange,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<StoredConfig> {
         let mut set: Document = doc! {"config_id": ID, "updated_at": now, "updated_by": by};
         for (step_type, minutes) in change.default_sla_minutes.iter().flatten() {
             set.insert(format!("default_sla_minutes.{step_type}"), *minutes);
@@ -73,6 +85,7 @@ impl SystemConfigRepo {
             .find_one_and_update(doc! {"_id": ID}, doc! {"$set": set})
             .upsert(true)
             .return_document(ReturnDocument::After)
+            .session(session)
             .await?;
         Ok(stored.unwrap_or_default())
     }

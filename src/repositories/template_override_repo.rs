@@ -8,7 +8,7 @@ use bson::{Bson, doc};
 use futures::TryStreamExt;
 use mongodb::error::Result;
 use mongodb::options::ReturnDocument;
-use mongodb::{Collection, Database};
+use mongodb::{ClientSession, Collection, Database};
 use serde::{Deserialize, Serialize};
 
 /// The collection's name.
@@ -102,9 +102,10 @@ impl TemplateOverrideRepo {
             .await
     }
 
-    /// Saves a wording over an earlier one for the same message and workflow, reverted or not.
-    pub async fn save(
+    /// Saves a wording over an earlier one for the same message and workflow, reverted or not, within a transaction.
+    pub async fn save_in(
         &self,
+        session: &mut ClientSession,
         wording: &Wording,
         by: &str,
         now: Timestamp,
@@ -124,15 +125,23 @@ impl TemplateOverrideRepo {
             .find_one_and_update(filter, update)
             .upsert(true)
             .return_document(ReturnDocument::After)
+            .session(session)
             .await
     }
 
-    /// Takes a wording out of force; `None` when there is none in force with this id.
-    pub async fn revert(&self, id: &str, by: &str, now: Timestamp) -> Result<Option<TemplateOverride>> {
+    /// Takes a wording out of force, within a transaction; `None` when there is none in force with this id.
+    pub async fn revert_in(
+        &self,
+        session: &mut ClientSession,
+        id: &str,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Option<TemplateOverride>> {
         let update = doc! {"$set": {"is_active": false, "updated_at": now, "updated_by": by}};
         self.rows
             .find_one_and_update(doc! {"_id": Bson::from(id), "is_active": true}, update)
             .return_document(ReturnDocument::After)
+            .session(session)
             .await
     }
 }

@@ -3,7 +3,7 @@
 //! A ticket never needs one (design 3). The caller repeats its whole work while [`TransactionFault::Again`] comes
 //! back, at most [`ATTEMPTS`] times, and reads everything anew each time.
 
-use super::mongo::majority_with_journal;
+use super::mongo::{WriteFault, classify, majority_with_journal};
 use crate::domain::error::ServiceError;
 use mongodb::error::{Error, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT};
 use mongodb::options::ReadConcern;
@@ -28,6 +28,17 @@ impl From<Error> for TransactionFault {
             Self::Again(error)
         } else {
             Self::Refused(error.into())
+        }
+    }
+}
+
+impl TransactionFault {
+    /// The same of an insert: somebody else's was first, so reading anew finds what it made.
+    pub fn of_insert(error: Error) -> Self {
+        if classify(&error) == WriteFault::DuplicateKey {
+            Self::Again(error)
+        } else {
+            error.into()
         }
     }
 }
@@ -91,6 +102,27 @@ impl Transaction {
     pub async fn abort(mut self) {
         if let Err(error) = self.session.abort_transaction().await {
             tracing::debug!(error.text = %error, "a transaction that was given up could not be aborted");
+        }
+    }
+}
+
+/// Does `work` anew as long as it meets other writers, up to the bound.
+///
+/// # Errors
+/// What the work refuses, or [`ServiceError::Unavailable`] at the bound.
+pub async fn settled<T, F>(work: impl Fn() -> F) -> Result<T, ServiceError>
+where
+    F: Future<Output = Result<T, TransactionFault>>,
+{
+    let mut attempt = 0;
+    loop {
+        match work().await {
+            Ok(done) => return Ok(done),
+            Err(TransactionFault::Refused(error)) => return Err(error),
+            Err(TransactionFault::Again(cause)) => {
+                attempt += 1;
+                before_attempt(attempt, cause).await?;
+            }
         }
     }
 }

@@ -142,7 +142,11 @@ pub struct UserAccessRepo {
 /// The indexes of this collection.
 pub fn indexes() -> Vec<IndexSpec> {
     let known = doc! {"aad_id": {"$type": "string"}};
-    vec![IndexSpec::new(COLLECTION, "aad_id", doc! {"aad_id": 1}).partial(known)]
+    vec![
+        IndexSpec::new(COLLECTION, "aad_id", doc! {"aad_id": 1})
+            .partial(known)
+            .unique(),
+    ]
 }
 
 impl UserAccessRepo {
@@ -262,11 +266,24 @@ impl UserAccessRepo {
                 return Ok(TicketGrant::TakenAway);
             }
             let decided_on = doc! {"_id": &row.email_key, "version": row.version};
-            let given = row.with_ticket_grant(key, grant);
-            if self.rows.replace_one(decided_on, &given).await?.matched_count == 1 {
-                return Ok(TicketGrant::Given { was_new_user: false });
+            let is_nobody_elses = self.is_free(&row, &grant.person).await?;
+            let given = row.with_ticket_grant(key, grant, is_nobody_elses);
+            match self.rows.replace_one(decided_on, &given).await {
+                Ok(result) if result.matched_count == 1 => {
+                    return Ok(TicketGrant::Given { was_new_user: false });
+                }
+                Ok(_) => {}
+                // The object id went to another record just now.
+                Err(error) if classify(&error) == WriteFault::DuplicateKey => {}
+                Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Whether the person's object id stands in no record but this one.
+    async fn is_free(&self, row: &UserAccessRow, person: &Person) -> Result<bool> {
+        let holder = self.by_aad_id(person).await?;
+        Ok(holder.is_none_or(|holder| holder.email_key == row.email_key))
     }
 
     async fn by_aad_id(&self, person: &Person) -> Result<Option<UserAccessRow>> {
@@ -324,7 +341,7 @@ impl UserAccessRow {
         }
     }
 
-    fn with_ticket_grant(mut self, key: &str, grant: &PersonaGrant) -> Self {
+    fn with_ticket_grant(mut self, key: &str, grant: &PersonaGrant, takes_object_id: bool) -> Self {
         let given = PersonaState::from_ticket(key, grant, false);
         match grant.persona {
             GrantedPersona::Manager => self.manager = given,
@@ -332,9 +349,11 @@ impl UserAccessRow {
         }
         self.version += 1;
         self.is_active = true;
-        self.aad_id = self
-            .aad_id
-            .or_else(|| grant.person.aad_id.clone().filter(|id| !id.is_empty()));
+        if takes_object_id {
+            self.aad_id = self
+                .aad_id
+                .or_else(|| grant.person.aad_id.clone().filter(|id| !id.is_empty()));
+        }
         self.updated_at = Some(grant.at);
         self.updated_by = Some(grant.granted_by.email.as_str().to_owned());
         self

@@ -1,12 +1,12 @@
 //! Administrators' roles, given and taken (contract http-admin-notifications 6).
 
-use super::{AccessService, ChangedBy, refused_field};
+use super::{AccessService, ChangedBy, of_record, refused_field};
 use crate::domain::error::{ErrorCode, ServiceError};
 use crate::domain::id::AdminUserId;
 use crate::domain::person::{Actor, AdminRole, Email};
 use crate::repositories::admin_audit_repo::AdminAuditEvent;
 use crate::repositories::admin_user_repo::{AdminUserRow, role_word};
-use crate::repositories::transaction::{Transaction, TransactionFault, before_attempt};
+use crate::repositories::transaction::{Transaction, TransactionFault, settled};
 use serde_json::json;
 
 /// Whom to give which role.
@@ -93,20 +93,9 @@ impl AccessService {
     }
 
     async fn change_admin(&self, change: &Change<'_>, by: &ChangedBy) -> Result<AdminUserRow, ServiceError> {
-        let mut attempt = 0;
-        loop {
-            match self.try_change_admin(change, by).await {
-                Ok(row) => {
-                    self.forget();
-                    return Ok(row);
-                }
-                Err(TransactionFault::Refused(error)) => return Err(error),
-                Err(TransactionFault::Again(cause)) => {
-                    attempt += 1;
-                    before_attempt(attempt, cause).await?;
-                }
-            }
-        }
+        let row = settled(|| self.try_change_admin(change, by)).await?;
+        self.forget();
+        Ok(row)
     }
 
     async fn try_change_admin(
@@ -134,9 +123,9 @@ impl AccessService {
             let text = "this is the last super administrator; name another one first";
             return Err(ServiceError::conflict(ErrorCode::Conflict, text).into());
         }
-        self.admins.put_in(&row, transaction.session()).await?;
-        self.audit.insert_in(transaction.session(), &event).await?;
-        transaction.commit().await?;
+        let put = self.admins.put_in(&row, transaction.session()).await;
+        put.map_err(of_record)?;
+        self.audit.commit_with(transaction, &event).await?;
         Ok(row)
     }
 }

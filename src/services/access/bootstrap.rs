@@ -3,14 +3,14 @@
 //! Log in with the credentials of the settings, get a short-lived token, name one person, and the bootstrap closes for
 //! good. Only hashes of tokens are stored; attempts are counted in the database, because processes are many.
 
-use super::{AccessService, refused_field};
+use super::{AccessService, of_record, refused_field};
 use crate::config::BootstrapSettings;
 use crate::domain::error::{ErrorCode, ServiceError};
 use crate::domain::id::{AdminUserId, random_key};
 use crate::domain::person::{AdminRole, Email, Person};
 use crate::repositories::admin_audit_repo::AdminAuditEvent;
 use crate::repositories::admin_user_repo::AdminUserRow;
-use crate::repositories::transaction::{Transaction, TransactionFault, before_attempt};
+use crate::repositories::transaction::{Transaction, TransactionFault, settled};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
@@ -171,20 +171,10 @@ impl AccessService {
                 "the first administrator was set up already",
             ));
         }
-        let mut attempt = 0;
-        loop {
-            match self.try_setup(&hash(token), request).await {
-                Ok(row) => {
-                    self.forget();
-                    return Ok(row);
-                }
-                Err(TransactionFault::Refused(error)) => return Err(error),
-                Err(TransactionFault::Again(cause)) => {
-                    attempt += 1;
-                    before_attempt(attempt, cause).await?;
-                }
-            }
-        }
+        let token = hash(token);
+        let row = settled(|| self.try_setup(&token, request)).await?;
+        self.forget();
+        Ok(row)
     }
 
     /// Opens the bootstrap again: an operator's command.
@@ -224,10 +214,10 @@ impl AccessService {
         let event = AdminAuditEvent::new("SUPER_ADMIN_CREATED", &person_of(&row), details, now)
             .about(row.email.as_str(), Some(&row.display_name))
             .from_address(request.ip_address.clone());
-        self.admins.put_in(&row, transaction.session()).await?;
+        let put = self.admins.put_in(&row, transaction.session()).await;
+        put.map_err(of_record)?;
         self.bootstrap.drop_tokens_in(transaction.session()).await?;
-        self.audit.insert_in(transaction.session(), &event).await?;
-        transaction.commit().await?;
+        self.audit.commit_with(transaction, &event).await?;
         Ok(row)
     }
 

@@ -16,6 +16,8 @@ pub use roles::AccessService;
 
 use crate::domain::error::{ErrorCode, ServiceError};
 use crate::domain::person::{Email, Person};
+use crate::repositories::mongo::{WriteFault, classify};
+use crate::repositories::transaction::TransactionFault;
 use serde_json::{Map, json};
 
 /// Who makes a change, and from where; for the audit row.
@@ -61,6 +63,15 @@ pub fn require_super_admin(actor: &crate::domain::person::Actor) -> Result<(), S
         return Ok(());
     }
     Err(ServiceError::forbidden("only super administrators may do this"))
+}
+
+/// What a record that could not be written means: its object id stands in another one.
+fn of_record(error: mongodb::error::Error) -> TransactionFault {
+    if classify(&error) != WriteFault::DuplicateKey {
+        return error.into();
+    }
+    let text = "this person has a record under another address already; change that one";
+    ServiceError::conflict(ErrorCode::Conflict, text).into()
 }
 
 /// A fault of one field that is known only after looking (contract http-admin-notifications 6).

@@ -1,12 +1,12 @@
 //! Personas as administrators give and take them (contract http-admin-notifications 7).
 
-use super::{AccessService, ChangedBy};
+use super::{AccessService, ChangedBy, of_record};
 use crate::domain::error::{ErrorCode, ServiceError};
 use crate::domain::id::UserAccessId;
 use crate::domain::person::Email;
 use crate::domain::time::Timestamp;
 use crate::repositories::admin_audit_repo::AdminAuditEvent;
-use crate::repositories::transaction::{Transaction, TransactionFault, before_attempt};
+use crate::repositories::transaction::{Transaction, TransactionFault, settled};
 use crate::repositories::user_access_repo::{AccessSource, PersonaState, UserAccessRow};
 use serde_json::{Value, json};
 
@@ -106,20 +106,9 @@ impl AccessService {
     }
 
     async fn change(&self, change: &Change<'_>, by: &ChangedBy) -> Result<UserAccessRow, ServiceError> {
-        let mut attempt = 0;
-        loop {
-            match self.try_change(change, by).await {
-                Ok(row) => {
-                    self.forget();
-                    return Ok(row);
-                }
-                Err(TransactionFault::Refused(error)) => return Err(error),
-                Err(TransactionFault::Again(cause)) => {
-                    attempt += 1;
-                    before_attempt(attempt, cause).await?;
-                }
-            }
-        }
+        let row = settled(|| self.try_change(change, by)).await?;
+        self.forget();
+        Ok(row)
     }
 
     async fn try_change(
@@ -141,9 +130,9 @@ impl AccessService {
         let event = AdminAuditEvent::new("UPDATE_USER_ACCESS", &by.person, details, now)
             .about(row.email.as_str(), Some(&row.display_name))
             .from_address(by.ip_address.clone());
-        self.users.put_in(&row, transaction.session()).await?;
-        self.audit.insert_in(transaction.session(), &event).await?;
-        transaction.commit().await?;
+        let put = self.users.put_in(&row, transaction.session()).await;
+        put.map_err(of_record)?;
+        self.audit.commit_with(transaction, &event).await?;
         Ok(row)
     }
 }

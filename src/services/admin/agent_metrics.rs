@@ -90,12 +90,12 @@ async fn mail_figures(notifications: &Notifications, now: Timestamp) -> Result<V
     let count = |status: &str| -> i64 {
         groups
             .iter()
-            .filter(|group| group.status == status)
+            .filter(|group| group.status.as_deref() == Some(status))
             .map(|group| group.count)
             .sum()
     };
     let retried = |group: &&crate::repositories::outbox_search::OutboxGroup| {
-        group.status == "PENDING" && group.retry_count.is_some_and(|count| count > 0)
+        group.status.as_deref() == Some("PENDING") && group.retry_count.is_some_and(|count| count > 0)
     };
     Ok(json!({
         "pending": count("PENDING"),

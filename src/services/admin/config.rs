@@ -4,10 +4,12 @@ use super::By;
 use crate::domain::error::{FieldError, ServiceError};
 use crate::domain::person::Actor;
 use crate::domain::time::Clock;
-use crate::repositories::admin_audit_repo::{AdminAuditEvent, AdminAuditRepo};
-use crate::repositories::system_config_repo::{ConfigChange, SLA_STEP_TYPES};
+use crate::repositories::admin_audit_repo::AdminAuditRepo;
+use crate::repositories::system_config_repo::{ConfigChange, SLA_STEP_TYPES, StoredConfig};
+use crate::repositories::transaction::{Transaction, TransactionFault, settled};
 use crate::services::access::{require_admin, require_super_admin};
 use crate::services::system_config::{SystemConfig, SystemConfigReader};
+use mongodb::Database;
 use serde_json::{Map, Value, json};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -22,14 +24,20 @@ const MAX_TYPES: usize = 100;
 #[derive(Debug, Clone)]
 pub struct ConfigAdmin {
     reader: SystemConfigReader,
+    database: Database,
     audit: AdminAuditRepo,
     clock: Clock,
 }
 
 impl ConfigAdmin {
     /// Administers what this reader reads.
-    pub fn new(reader: SystemConfigReader, audit: AdminAuditRepo, clock: Clock) -> Self {
-        Self { reader, audit, clock }
+    pub fn new(database: &Database, reader: SystemConfigReader, clock: Clock) -> Self {
+        Self {
+            reader,
+            database: database.clone(),
+            audit: AdminAuditRepo::new(database),
+            clock,
+        }
     }
 
     /// The values in force.
@@ -44,17 +52,25 @@ impl ConfigAdmin {
     pub async fn change(&self, by: By<'_>, change: ConfigChange) -> Result<Arc<SystemConfig>, ServiceError> {
         require_super_admin(by.actor)?;
         let change = checked(change)?;
-        let now = self.clock.now();
-        let stored = self
-            .reader
-            .repo()
-            .apply(&change, by.actor.person.email.as_str(), now)
-            .await?;
-        let config = self.reader.keep(&stored);
-        let details = Value::Object(changed_keys(&change));
-        let event = AdminAuditEvent::new("UPDATE_SYSTEM_CONFIG", &by.actor.person, details, now);
-        self.audit.insert(&event.from_address(by.address_text())).await?;
-        Ok(config)
+        let stored = settled(|| self.try_change(by, &change)).await?;
+        Ok(self.reader.keep(&stored))
+    }
+
+    async fn try_change(&self, by: By<'_>, change: &ConfigChange) -> Result<StoredConfig, TransactionFault> {
+        let (who, now) = (by.actor.person.email.as_str(), self.clock.now());
+        let repo = self.reader.repo();
+        let mut transaction = Transaction::begin(&self.database).await?;
+        let before = repo.load_in(transaction.session()).await?;
+        let stored = repo.apply_in(transaction.session(), change, who, now).await;
+        let stored = stored.map_err(TransactionFault::of_insert)?;
+        let changed = changed_keys(&before, &stored);
+        if changed.is_empty() {
+            transaction.abort().await;
+            return Ok(before);
+        }
+        let event = by.event("UPDATE_SYSTEM_CONFIG", Value::Object(changed), now);
+        self.audit.commit_with(transaction, &event).await?;
+        Ok(stored)
     }
 }
 
@@ -140,17 +156,26 @@ fn fault(at: &[&str], kind: &'static str, message: impl Into<String>) -> FieldEr
     }
 }
 
-fn changed_keys(change: &ConfigChange) -> Map<String, Value> {
-    let all = [
-        ("default_sla_minutes", json!(change.default_sla_minutes)),
-        ("allowed_mime_types", json!(change.allowed_mime_types)),
-        ("max_attachment_size_mb", json!(change.max_attachment_size_mb)),
-        ("notification_retry_max", json!(change.notification_retry_max)),
-    ];
-    all.into_iter()
-        .filter(|(_, value)| !value.is_null())
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect()
+/// The keys whose values differ, with their new values; of the due minutes only those that differ.
+fn changed_keys(before: &StoredConfig, after: &StoredConfig) -> Map<String, Value> {
+    let (before, after) = (json!(before), json!(after));
+    let mut changed = Map::new();
+    for (key, value) in after.as_object().into_iter().flatten() {
+        let known = before.get(key).unwrap_or(&Value::Null);
+        if value == known {
+            continue;
+        }
+        let differs = |(part, new): &(&String, &Value)| known.get(part.as_str()) != Some(*new);
+        let value = value.as_object().map_or_else(
+            || value.clone(),
+            |parts| {
+                let parts = parts.iter().filter(differs);
+                Value::Object(parts.map(|(part, new)| (part.clone(), new.clone())).collect())
+            },
+        );
+        changed.insert(key.clone(), value);
+    }
+    changed
 }
 
 #[cfg(test)]

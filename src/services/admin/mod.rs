@@ -1,6 +1,7 @@
 //! What administrators see and set: mails, wordings, configuration, figures, ticket audit.
 //!
-//! Every function asks for the right itself, so no route can forget it.
+//! Every function asks for the right itself, so no route can forget it. Every change is one small transaction with its
+//! audit row.
 
 pub mod agent_metrics;
 pub mod config;
@@ -12,12 +13,13 @@ pub mod ticket_audit;
 
 use crate::app::Tasks;
 use crate::domain::person::Actor;
-use crate::domain::time::Clock;
-use crate::repositories::admin_audit_repo::AdminAuditRepo;
+use crate::domain::time::{Clock, Timestamp};
+use crate::repositories::admin_audit_repo::AdminAuditEvent;
 use crate::services::notifications::Notifications;
 use crate::services::statistics::Statistics;
 use crate::services::system_config::SystemConfigReader;
 use mongodb::Database;
+use serde_json::Value;
 use std::net::IpAddr;
 
 /// Who administers, and from where, for the audit log.
@@ -30,8 +32,10 @@ pub struct By<'a> {
 }
 
 impl By<'_> {
-    fn address_text(&self) -> Option<String> {
-        self.address.map(|address| address.to_string())
+    /// The row that says what this administrator did.
+    fn event(&self, action: &str, details: Value, at: Timestamp) -> AdminAuditEvent {
+        let event = AdminAuditEvent::new(action, &self.actor.person, details, at);
+        event.from_address(self.address.map(|address| address.to_string()))
     }
 }
 
@@ -61,16 +65,9 @@ impl Administration {
         config: &SystemConfigReader,
         tasks: &Tasks,
     ) -> Self {
-        let audit = AdminAuditRepo::new(database);
-        let composer = notifications.composer.clone();
         Self {
-            outbox: outbox::OutboxAdmin::new(
-                notifications.outbox.clone(),
-                composer.clone(),
-                audit.clone(),
-                clock.clone(),
-            ),
-            templates: templates::TemplateAdmin::new(composer, audit.clone(), clock.clone()),
+            outbox: outbox::OutboxAdmin::new(database, notifications, clock.clone()),
+            templates: templates::TemplateAdmin::new(database, notifications.composer.clone(), clock.clone()),
             agent_metrics: agent_metrics::AgentMetrics::new(
                 database,
                 notifications,
@@ -78,7 +75,7 @@ impl Administration {
             ),
             dashboard: dashboard::Dashboard::new(database),
             ticket_audit: ticket_audit::TicketAudit::new(database),
-            config: config::ConfigAdmin::new(config.clone(), audit, clock.clone()),
+            config: config::ConfigAdmin::new(database, config.clone(), clock.clone()),
         }
     }
 }

@@ -4,13 +4,16 @@ use super::By;
 use crate::domain::error::{ErrorCode, ServiceError};
 use crate::domain::person::Actor;
 use crate::domain::time::Clock;
-use crate::repositories::admin_audit_repo::{AdminAuditEvent, AdminAuditRepo};
+use crate::repositories::admin_audit_repo::AdminAuditRepo;
 use crate::repositories::outbox_repo::OutboxRepo;
 use crate::repositories::outbox_row::{OutboxRow, OutboxStatus};
 use crate::repositories::outbox_search::{OutboxFilter, OutboxOrder, OutboxPage, PageRequest};
+use crate::repositories::transaction::{Transaction, TransactionFault, settled};
 use crate::services::access::require_admin;
+use crate::services::notifications::Notifications;
 use crate::services::notifications::compose::Composer;
-use serde_json::{Value, json};
+use mongodb::Database;
+use serde_json::json;
 
 /// The audit log's word for sending again.
 const RETRY: &str = "RETRY_NOTIFICATION";
@@ -22,6 +25,7 @@ const CANCEL: &str = "CANCEL_NOTIFICATION";
 pub struct OutboxAdmin {
     pub(super) outbox: OutboxRepo,
     composer: Composer,
+    database: Database,
     audit: AdminAuditRepo,
     pub(super) clock: Clock,
 }
@@ -36,12 +40,13 @@ pub struct ShownMail {
 }
 
 impl OutboxAdmin {
-    /// Administers these mails.
-    pub fn new(outbox: OutboxRepo, composer: Composer, audit: AdminAuditRepo, clock: Clock) -> Self {
+    /// Administers these mails, in `database`.
+    pub fn new(database: &Database, notifications: &Notifications, clock: Clock) -> Self {
         Self {
-            outbox,
-            composer,
-            audit,
+            outbox: notifications.outbox.clone(),
+            composer: notifications.composer.clone(),
+            database: database.clone(),
+            audit: AdminAuditRepo::new(database),
             clock,
         }
     }
@@ -90,35 +95,70 @@ impl OutboxAdmin {
     }
 
     /// Sends a failed mail again.
-    pub async fn retry(&self, by: By<'_>, id: &str) -> Result<OutboxRow, ServiceError> {
+    pub async fn retry(&self, by: By<'_>, id: &str) -> Result<(), ServiceError> {
         require_admin(by.actor)?;
-        let Some(row) = self.outbox.retry(id, self.clock.now()).await? else {
-            return Err(self
-                .wrong_state(id, "only a failed mail can be sent again")
-                .await?);
-        };
-        self.record(by, RETRY, json!({"notification_id": id})).await?;
-        Ok(row)
+        if settled(|| self.try_retry(by, id)).await? {
+            self.outbox.wake();
+            return Ok(());
+        }
+        Err(self
+            .wrong_state(id, "only a failed mail can be sent again")
+            .await?)
     }
 
     /// Sends those of the mails again that failed; returns how many.
     pub async fn retry_many(&self, by: By<'_>, ids: &[String]) -> Result<u64, ServiceError> {
         require_admin(by.actor)?;
-        let retried = self.outbox.retry_many(ids, self.clock.now()).await?;
-        let details = json!({"bulk_retry": true, "notification_count": ids.len(), "retried_count": retried});
-        self.record(by, RETRY, details).await?;
+        let retried = settled(|| self.try_retry_many(by, ids)).await?;
+        self.outbox.wake();
         Ok(retried)
     }
 
     /// Takes back a mail that waits.
     pub async fn cancel(&self, by: By<'_>, id: &str) -> Result<(), ServiceError> {
         require_admin(by.actor)?;
-        let who = by.actor.person.email.as_str();
-        if !self.outbox.cancel(id, who, self.clock.now()).await? {
-            let text = "only a waiting mail that is not being sent can be cancelled";
-            return Err(self.wrong_state(id, text).await?);
+        if settled(|| self.try_cancel(by, id)).await? {
+            return Ok(());
         }
-        self.record(by, CANCEL, json!({"notification_id": id})).await
+        let text = "only a waiting mail that is not being sent can be cancelled";
+        Err(self.wrong_state(id, text).await?)
+    }
+
+    async fn try_retry(&self, by: By<'_>, id: &str) -> Result<bool, TransactionFault> {
+        let now = self.clock.now();
+        let mut transaction = Transaction::begin(&self.database).await?;
+        let session = transaction.session();
+        if !self.outbox.retry_in(session, id, now).await? {
+            transaction.abort().await;
+            return Ok(false);
+        }
+        let event = by.event(RETRY, json!({"notification_id": id}), now);
+        self.audit.commit_with(transaction, &event).await?;
+        Ok(true)
+    }
+
+    async fn try_retry_many(&self, by: By<'_>, ids: &[String]) -> Result<u64, TransactionFault> {
+        let now = self.clock.now();
+        let mut transaction = Transaction::begin(&self.database).await?;
+        let session = transaction.session();
+        let retried = self.outbox.retry_many_in(session, ids, now).await?;
+        let details = json!({"bulk_retry": true, "notification_count": ids.len(), "retried_count": retried});
+        let event = by.event(RETRY, details, now);
+        self.audit.commit_with(transaction, &event).await?;
+        Ok(retried)
+    }
+
+    async fn try_cancel(&self, by: By<'_>, id: &str) -> Result<bool, TransactionFault> {
+        let (who, now) = (by.actor.person.email.as_str(), self.clock.now());
+        let mut transaction = Transaction::begin(&self.database).await?;
+        let session = transaction.session();
+        if !self.outbox.cancel_in(session, id, who, now).await? {
+            transaction.abort().await;
+            return Ok(false);
+        }
+        let event = by.event(CANCEL, json!({"notification_id": id}), now);
+        self.audit.commit_with(transaction, &event).await?;
+        Ok(true)
     }
 
     async fn shown(&self, row: OutboxRow) -> Result<ShownMail, ServiceError> {
@@ -135,11 +175,6 @@ impl OutboxAdmin {
     async fn wrong_state(&self, id: &str, text: &str) -> Result<ServiceError, ServiceError> {
         let row = self.outbox.find(id).await?;
         Ok(row.map_or_else(unknown, |_| ServiceError::conflict(ErrorCode::InvalidState, text)))
-    }
-
-    async fn record(&self, by: By<'_>, action: &str, details: Value) -> Result<(), ServiceError> {
-        let event = AdminAuditEvent::new(action, &by.actor.person, details, self.clock.now());
-        Ok(self.audit.insert(&event.from_address(by.address_text())).await?)
     }
 }
 

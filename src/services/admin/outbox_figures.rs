@@ -29,7 +29,7 @@ impl StatusCounts {
         let count = |status: OutboxStatus| {
             groups
                 .iter()
-                .filter(|group| group.status == status.as_str())
+                .filter(|group| group.status.as_deref() == Some(status.as_str()))
                 .map(|group| group.count)
                 .sum()
         };

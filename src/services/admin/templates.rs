@@ -5,14 +5,16 @@ use crate::domain::error::{ErrorCode, ServiceError};
 use crate::domain::notice::TemplateKey;
 use crate::domain::person::Actor;
 use crate::domain::time::Clock;
-use crate::repositories::admin_audit_repo::{AdminAuditEvent, AdminAuditRepo};
+use crate::repositories::admin_audit_repo::AdminAuditRepo;
 use crate::repositories::template_override_repo::{TemplateOverride, TemplateOverrideRepo, Wording};
+use crate::repositories::transaction::{Transaction, TransactionFault, settled};
 use crate::services::access::require_admin;
 use crate::services::notifications::compose::Composer;
 use crate::services::templates::{
     MAX_BODY_BYTES, MAX_SUBJECT_CHARS, Payload, Rendered, sanitized_body, sanitized_subject,
 };
-use serde_json::{Value, json};
+use mongodb::Database;
+use serde_json::json;
 
 /// The audit log's word for all changes of wordings.
 const UPDATE: &str = "UPDATE_EMAIL_TEMPLATE";
@@ -23,6 +25,7 @@ const PREVIEW_CHARS: usize = 100;
 #[derive(Debug, Clone)]
 pub struct TemplateAdmin {
     composer: Composer,
+    database: Database,
     audit: AdminAuditRepo,
     clock: Clock,
 }
@@ -53,10 +56,11 @@ pub struct NewWording {
 
 impl TemplateAdmin {
     /// Administers the wordings of these messages.
-    pub fn new(composer: Composer, audit: AdminAuditRepo, clock: Clock) -> Self {
+    pub fn new(database: &Database, composer: Composer, clock: Clock) -> Self {
         Self {
             composer,
-            audit,
+            database: database.clone(),
+            audit: AdminAuditRepo::new(database),
             clock,
         }
     }
@@ -98,36 +102,51 @@ impl TemplateAdmin {
     pub async fn save(&self, by: By<'_>, new: NewWording) -> Result<TemplateOverride, ServiceError> {
         require_admin(by.actor)?;
         let wording = checked(new)?;
-        let who = by.actor.person.email.as_str();
-        let saved = self.repo().save(&wording, who, self.clock.now()).await?;
-        let details = json!({"template_key": wording.template_key, "workflow_id": wording.workflow_id});
-        self.record(by, details).await?;
-        saved.ok_or_else(|| ServiceError::defect("an upsert returned nothing"))
+        settled(|| self.try_save(by, &wording)).await
     }
 
     /// Takes a wording out of force.
     pub async fn revert(&self, by: By<'_>, template_id: &str) -> Result<(), ServiceError> {
         require_admin(by.actor)?;
-        let who = by.actor.person.email.as_str();
-        let Some(reverted) = self.repo().revert(template_id, who, self.clock.now()).await? else {
-            return Err(ServiceError::not_found(
-                ErrorCode::NotFound,
-                "there is no such template in force",
-            ));
+        if settled(|| self.try_revert(by, template_id)).await? {
+            return Ok(());
+        }
+        let text = "there is no such template in force";
+        Err(ServiceError::not_found(ErrorCode::NotFound, text))
+    }
+
+    async fn try_save(&self, by: By<'_>, wording: &Wording) -> Result<TemplateOverride, TransactionFault> {
+        let (who, now) = (by.actor.person.email.as_str(), self.clock.now());
+        let mut transaction = Transaction::begin(&self.database).await?;
+        let saved = self
+            .repo()
+            .save_in(transaction.session(), wording, who, now)
+            .await;
+        let saved = saved.map_err(TransactionFault::of_insert)?;
+        let details = json!({"template_key": wording.template_key, "workflow_id": wording.workflow_id});
+        let event = by.event(UPDATE, details, now);
+        self.audit.commit_with(transaction, &event).await?;
+        Ok(saved.ok_or_else(|| ServiceError::defect("an upsert returned nothing"))?)
+    }
+
+    async fn try_revert(&self, by: By<'_>, template_id: &str) -> Result<bool, TransactionFault> {
+        let (who, now) = (by.actor.person.email.as_str(), self.clock.now());
+        let mut transaction = Transaction::begin(&self.database).await?;
+        let session = transaction.session();
+        let Some(reverted) = self.repo().revert_in(session, template_id, who, now).await? else {
+            transaction.abort().await;
+            return Ok(false);
         };
         let details = json!({
             "template_key": reverted.template_key, "workflow_id": reverted.workflow_id, "action": "reverted",
         });
-        self.record(by, details).await
+        let event = by.event(UPDATE, details, now);
+        self.audit.commit_with(transaction, &event).await?;
+        Ok(true)
     }
 
     fn repo(&self) -> &TemplateOverrideRepo {
         self.composer.overrides()
-    }
-
-    async fn record(&self, by: By<'_>, details: Value) -> Result<(), ServiceError> {
-        let event = AdminAuditEvent::new(UPDATE, &by.actor.person, details, self.clock.now());
-        Ok(self.audit.insert(&event.from_address(by.address_text())).await?)
     }
 }
 

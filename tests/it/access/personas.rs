@@ -161,3 +161,34 @@ async fn every_change_is_in_the_audit_log_and_reading_it_is_logged_once() {
             .expect(400);
     }
 }
+
+#[tokio::test]
+async fn a_person_has_one_record_whatever_their_addresses() {
+    let app = TestApp::with_people().await;
+    let root = app.person("admin.root");
+    let by_address = |address: &str, path: &str| {
+        let grant = json!({"email": address, "display_name": "Zoë", "aad_id": "oid-of-zoe", "has_agent_access": true});
+        let (root, path) = (root.clone(), path.to_owned());
+        async move { root.post(&path, grant).await }
+    };
+    for path in [ACCESS, "/api/v1/admin/designers"] {
+        by_address("zoe.quinn@contoso.example", path).await.expect(200);
+        let alias = by_address("zoe.alias@contoso.example", path).await.expect(409);
+        assert_eq!(alias.code(), "CONFLICT");
+        by_address("Zoe.Quinn@contoso.example", path).await.expect(200);
+    }
+    let repo = UserAccessRepo::new(app.database());
+    let mut grant = agent_grant("zoe.alias@contoso.example");
+    grant.person.aad_id = Some("oid-of-zoe".to_owned());
+    assert_eq!(
+        repo.grant_from_ticket("TKT-1:4:0", &grant).await.unwrap(),
+        TicketGrant::Held,
+        "a ticket that knows her by another address finds her record"
+    );
+    // A record by address alone does not take an object id that stands elsewhere.
+    let alone =
+        json!({"email": "zoe.alias@contoso.example", "display_name": "Zoë", "has_manager_access": true});
+    root.post(ACCESS, alone).await.expect(200);
+    let given = repo.grant_from_ticket("TKT-2:4:0", &grant).await.unwrap();
+    assert_eq!(given, TicketGrant::Given { was_new_user: false });
+}

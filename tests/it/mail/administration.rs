@@ -1,5 +1,6 @@
 use super::{app_sending_to, drain};
 use crate::support::{ServiceProcess, SmtpServer, TestApp, mail_to};
+use bson::doc;
 use serde_json::json;
 use workflow_ops::repositories::outbox_row::OutboxRow;
 
@@ -329,4 +330,106 @@ async fn an_operator_sends_failed_mails_again_from_the_command_line() {
     let row = super::delivery::stored(&app, &failed).await;
     assert_eq!((row.status.as_str(), row.retry_count), ("PENDING", 0));
     assert_eq!(requeue(&[]), "0 mails will be sent again\n");
+}
+
+#[tokio::test]
+async fn what_cannot_be_recorded_is_not_done() {
+    let (_server, app, failed, waiting) = with_a_failed_and_a_waiting_mail().await;
+    let (admin, root) = (app.person("sven.berg"), app.person("admin.root"));
+    let templates = "/api/v1/admin/email-templates";
+    let wording = json!({"template_key": "APPROVED", "custom_subject": "Yes"});
+    let saved = admin.put(templates, wording.clone()).await.expect(200).body;
+    let saved = saved["template"]["template_id"].as_str().unwrap();
+    // From here on the database takes no row of the audit log.
+    let refuse_all = doc! {"collMod": "admin_audit", "validator": {"_id": "none"}};
+    app.database().run_command(refuse_all).await.unwrap();
+    let (failed_id, waiting_id) = (failed.notification_id.as_str(), waiting.notification_id.as_str());
+    admin
+        .post_nothing(&format!("{LIST}/{failed_id}/retry"))
+        .await
+        .expect(503);
+    let ids = json!({"notification_ids": [failed_id]});
+    admin.post(&format!("{LIST}/bulk-retry"), ids).await.expect(503);
+    admin
+        .post_nothing(&format!("{LIST}/{waiting_id}/cancel"))
+        .await
+        .expect(503);
+    admin.delete(&format!("{templates}/{saved}")).await.expect(503);
+    let other = json!({"template_key": "REJECTED", "custom_subject": "No"});
+    admin.put(templates, other).await.expect(503);
+    root.put("/api/v1/admin/config", json!({"notification_retry_max": 3}))
+        .await
+        .expect(503);
+
+    assert_eq!(
+        super::delivery::stored(&app, &failed).await.status.as_str(),
+        "FAILED"
+    );
+    assert_eq!(
+        super::delivery::stored(&app, &waiting).await.status.as_str(),
+        "PENDING"
+    );
+    let listed = admin.get(templates).await.expect(200).body;
+    assert_eq!(listed["overrides"].as_array().unwrap().len(), 1);
+    let config = admin.get("/api/v1/admin/config").await.expect(200).body;
+    assert_eq!(config["notification_retry_max"], 5);
+}
+
+#[tokio::test]
+async fn only_what_changed_of_the_configuration_is_recorded() {
+    let app = TestApp::with_people().await;
+    let root = app.person("admin.root");
+    let path = "/api/v1/admin/config";
+    let all = |task: i64| {
+        json!({"default_sla_minutes": {"FORM_STEP": 1440, "APPROVAL_STEP": 2880, "TASK_STEP": task},
+            "max_attachment_size_mb": 20, "notification_retry_max": 4})
+    };
+    for task in [4_320, 60, 60] {
+        root.put(path, all(task)).await.expect(200);
+        app.clock.advance(1_000);
+    }
+    let audit = root
+        .get("/api/v1/admin/audit-log?action=UPDATE_SYSTEM_CONFIG")
+        .await
+        .expect(200)
+        .body;
+    assert_eq!(audit["total"], 2, "the third changed nothing");
+    assert_eq!(
+        audit["items"][0]["details"],
+        json!({"default_sla_minutes": {"TASK_STEP": 60}})
+    );
+    assert_eq!(audit["items"][1]["details"], all(4_320));
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_spoils_no_list_and_no_figure() {
+    let (_server, app, failed, _) = with_a_failed_and_a_waiting_mail().await;
+    let rows = app.database().collection::<bson::Document>("notification_outbox");
+    let ticket = failed.ticket_id.as_ref().unwrap().as_str();
+    let broken = doc! {
+        "_id": "broken", "notification_id": "NTF-000000000000", "status": "FAILED", "recipients": [bson::Bson::Null],
+        "retry_count": "many", "template_key": 7, "ticket_id": ticket, "created_at": crate::support::START,
+    };
+    rows.insert_one(broken).await.unwrap();
+    rows.insert_one(doc! {"_id": "nothing", "created_at": crate::support::START})
+        .await
+        .unwrap();
+    let admin = app.person("sven.berg");
+    for path in [
+        "",
+        "/failed",
+        "/stats",
+        "/dashboard",
+        &format!("/ticket/{ticket}"),
+    ] {
+        let reply = admin.get(&format!("{LIST}{path}")).await.expect(200);
+        assert!(!reply.text.contains("NTF-000000000000"), "{path}");
+    }
+    assert_eq!(admin.get(&format!("{LIST}/stats")).await.body["total"], 4);
+    admin.get(&format!("{LIST}/NTF-000000000000")).await.expect(404);
+    admin.get("/api/v1/admin/agent-metrics").await.expect(200);
+    assert_eq!(
+        admin.get("/api/v1/admin/health").await.expect(200).body["email"]["waiting"],
+        1
+    );
 }

@@ -1,6 +1,7 @@
 use super::delivery::stored;
 use super::{app_sending_to, drain};
 use crate::support::{AUTHORITY, START, ServiceProcess, SmtpServer, TestApp, eventually, mail_to};
+use serde_json::json;
 use workflow_ops::domain::time::Timestamp;
 use workflow_ops::repositories::outbox_row::{OutboxRow, OutboxStatus};
 
@@ -74,16 +75,11 @@ async fn a_busy_server_is_tried_again_with_growing_pauses_until_it_takes_the_mai
 async fn attempts_are_limited_by_the_system_configuration() {
     let server = SmtpServer::start();
     let app = app_sending_to(&server).await;
-    let change = workflow_ops::repositories::system_config_repo::ConfigChange {
-        notification_retry_max: Some(2),
-        ..Default::default()
-    };
-    app.app
-        .system_config
-        .repo()
-        .apply(&change, "test", START)
+    app.grant_people_their_rights().await;
+    app.person("admin.root")
+        .put("/api/v1/admin/config", json!({"notification_retry_max": 2}))
         .await
-        .unwrap();
+        .expect(200);
     let row = enqueue(&app, &["drop-1@contoso.example"]).await.remove(0);
     drain(&app).await;
     assert_eq!(stored(&app, &row).await.status, OutboxStatus::Pending);
