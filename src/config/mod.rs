@@ -116,6 +116,11 @@ pub struct ServerSettings {
     pub request_timeout: Duration,
     /// Requests that may be served at the same time.
     pub max_concurrent_requests: usize,
+    /// `MAX_CONNECTIONS`: connections that may be open at the same time; further clients wait.
+    pub max_connections: usize,
+    /// `HEADER_TIMEOUT_SECONDS`: how long a client may take for the head of its next request, idle time included. Longer
+    /// than load balancers keep idle connections, so that they close first.
+    pub header_timeout: Duration,
     /// `REQUESTS_PER_SECOND_PER_PERSON`, ten times as many at once; 0 sets no bound.
     pub requests_per_second_per_person: u32,
 }
@@ -191,6 +196,9 @@ pub struct MailSettings {
     pub from: String,
     /// Where answers go.
     pub reply_to: Option<String>,
+    /// `MAIL_RECIPIENT_DOMAINS`: domains, in lower case, whose addresses workflows may name as recipients, beside the
+    /// domain of a ticket's requester.
+    pub recipient_domains: Vec<String>,
 }
 
 /// How mail leaves.
@@ -356,6 +364,8 @@ impl Settings {
                 docs: read.flag_or("DEBUG", true),
                 request_timeout: Duration::from_secs(read.number_or("REQUEST_TIMEOUT_SECONDS", 28, 1, 300)),
                 max_concurrent_requests: read.number_or("MAX_CONCURRENT_REQUESTS", 512, 1, 100_000),
+                max_connections: read.number_or("MAX_CONNECTIONS", 4_096, 1, 1_000_000),
+                header_timeout: Duration::from_secs(read.number_or("HEADER_TIMEOUT_SECONDS", 75, 1, 3_600)),
                 requests_per_second_per_person: read.number_or(
                     "REQUESTS_PER_SECOND_PER_PERSON",
                     100,

@@ -299,7 +299,22 @@ impl Reader {
             transport,
             from,
             reply_to,
+            recipient_domains: self.recipient_domains(),
         }
+    }
+
+    fn recipient_domains(&mut self) -> Vec<String> {
+        let text = self.text_or("MAIL_RECIPIENT_DOMAINS", "").to_lowercase();
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        let domains: Vec<String> = parts.map(str::to_owned).collect();
+        for domain in &domains {
+            if Email::try_from(format!("x@{domain}")).is_err() {
+                self.problem(format!(
+                    "MAIL_RECIPIENT_DOMAINS: {domain} is not a domain like example.com"
+                ));
+            }
+        }
+        domains
     }
 
     fn check_address(&mut self, name: &str, address: &str) {

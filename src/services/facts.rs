@@ -34,6 +34,7 @@ pub struct FactSource(Arc<Inner>);
 struct Inner {
     clock: Clock,
     time_zone: Tz,
+    recipient_domains: Vec<String>,
     system_config: SystemConfigReader,
     definitions: DefinitionCache,
     lookups: Lookups,
@@ -57,6 +58,7 @@ impl FactSource {
         Self(Arc::new(Inner {
             clock: clock.clone(),
             time_zone: settings.business_time_zone,
+            recipient_domains: settings.mail.recipient_domains.clone(),
             system_config: system_config.clone(),
             definitions: definitions.clone(),
             lookups: lookups.clone(),
@@ -77,8 +79,7 @@ impl FactSource {
         let policy = Policy {
             today: self.today(now),
             default_sla_minutes: config.default_sla_minutes.clone(),
-            // No further domains can be configured; the requester's own is always allowed.
-            mail_domains: Vec::new(),
+            mail_domains: self.0.recipient_domains.clone(),
         };
         Ok(FactSheet::new(actor, now, correlation_id, policy))
     }

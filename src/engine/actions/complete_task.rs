@@ -4,6 +4,7 @@ use super::{Acted, submit_form};
 use crate::domain::audit::AuditEventType;
 use crate::domain::id::{AttachmentId, TicketStepId};
 use crate::domain::json::JsonObject;
+use crate::domain::notice::TemplateKey;
 use crate::domain::refusal::Refusal;
 use crate::domain::ticket::{Phase, Step};
 use crate::domain::workflow::{StepType, TransitionEvent};
@@ -12,6 +13,7 @@ use crate::engine::closing::{Ending, end_step};
 use crate::engine::decision::{Effect, HistoryKind, Undecided, WorkHistory};
 use crate::engine::definition::{FormDefinition, StepKind};
 use crate::engine::form_validator::{self, Surroundings};
+use crate::engine::notices::Message;
 use crate::engine::permission_guard::{self, StepAction};
 use crate::engine::turn::{Turn, as_object};
 use serde_json::{Map, Value, json};
@@ -77,6 +79,7 @@ pub(super) fn complete(
     end_step(turn, id, Ending::DONE)?;
     turn.audit(AuditEventType::CompleteTask, Some(id), json!({}));
     remember(turn, id)?;
+    tell_requester(turn, id);
     advance::advance(turn, Move::Leave(id.clone(), TransitionEvent::CompleteTask))?;
     Ok(Acted::Applied)
 }
@@ -132,6 +135,21 @@ fn keep_output(
     work.output_values = Some(output.clone());
     work.attachment_ids = attachments;
     Ok(())
+}
+
+fn tell_requester(turn: &mut Turn<'_>, id: &TicketStepId) {
+    let actor = turn.actor().person.clone();
+    let message = Message::new(
+        TemplateKey::TaskCompleted,
+        "Task done",
+        format!(
+            "{} has done a task of \"{}\".",
+            actor.display_name, turn.ticket.title
+        ),
+        json!({"completed_by": actor.display_name}),
+    );
+    let requester = turn.ticket.requester.clone();
+    turn.notify_others([&requester], &message.about(id).by(&actor));
 }
 
 /// Keeps the task for the agent's history (`GET /tickets/agent/history`).

@@ -106,7 +106,7 @@ fn inform(turn: &mut Turn<'_>, id: &TicketStepId, approvers: &Approvers) {
 }
 
 impl Turn<'_> {
-    /// Tells a user of a lookup entry and lets them see the ticket.
+    /// Tells a user of a lookup entry, unless it is the actor, and lets them see the ticket.
     pub(crate) fn tell_lookup_user(
         &mut self,
         person: &Person,
@@ -122,7 +122,7 @@ impl Turn<'_> {
         )
         .by(&by);
         message.step = step.cloned();
-        self.notify(person, &message);
+        self.notify_others([person], &message);
         let known = self.ticket.watchers.iter().any(|watcher| watcher.is_same(person));
         if !known && self.ticket.watchers.len() < limits::WATCHERS {
             self.ticket.watchers.push(person.clone());

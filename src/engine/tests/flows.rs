@@ -338,6 +338,32 @@ fn hz_19_a_task_needs_its_notes_and_its_output() {
         },
     );
     assert_eq!(world.ticket().status, TicketStatus::Completed);
+    assert_eq!(world.told(TemplateKey::TaskCompleted), ["ann"]);
+}
+
+#[test]
+fn hz_50_a_finished_task_is_told_to_the_requester_unless_they_did_it_themselves() {
+    let flow = || {
+        World::raised(definition(
+            vec![task("deliver"), end("done")],
+            &[("deliver", "COMPLETE_TASK", "done")],
+        ))
+    };
+    let mut world = flow();
+    world.work("bob", "deliver");
+    let notices = world.notices();
+    let told = notices
+        .iter()
+        .find(|notice| notice.template == TemplateKey::TaskCompleted)
+        .unwrap();
+    assert_eq!(
+        told.payload.get("completed_by"),
+        Some(&json!(person("bob").display_name))
+    );
+    assert_eq!(told.payload.get("step_name"), Some(&json!("deliver")));
+    let mut world = flow();
+    world.work("ann", "deliver");
+    assert!(world.told(TemplateKey::TaskCompleted).is_empty());
 }
 
 #[test]
@@ -362,6 +388,44 @@ fn a_lookup_entry_names_the_approver_and_the_others_are_told() {
         person("luke").email
     );
     assert_eq!(world.told(TemplateKey::LookupUserAssigned), ["lucy"]);
+}
+
+#[test]
+fn a_lookup_user_who_brings_the_step_about_is_not_told_of_it() {
+    let unit = json!({"field_key": "unit", "field_label": "Unit", "field_type": "SELECT", "options": ["IT"], "required": true, "order": 0});
+    let ask = step("ask", "FORM_STEP", json!({"fields": [unit]}));
+    let check = step(
+        "check",
+        "APPROVAL_STEP",
+        json!({"approver_resolution": "FROM_LOOKUP", "lookup_id": "LKP-000000000001", "lookup_source_field_key": "unit"}),
+    );
+    let steps = vec![ask, approval("first", "lucy"), check, end("done")];
+    let edges = [
+        ("ask", "SUBMIT_FORM", "first"),
+        ("first", "APPROVE", "check"),
+        ("check", "APPROVE", "done"),
+    ];
+    let mut world = World::of(workflow("flow", definition(steps, &edges)));
+    world.create(json!({"unit": "IT"}), &["ask"]).unwrap();
+    world.approve("lucy", "first");
+    assert_eq!(world.told(TemplateKey::ApprovalPending), ["luke"]);
+    assert!(world.told(TemplateKey::LookupUserAssigned).is_empty());
+}
+
+#[test]
+fn addresses_of_foreign_domains_get_no_news() {
+    let news = json!({"is_terminal": true, "recipients": ["team@example.com", "team@elsewhere.example"]});
+    let mut world = World::of(workflow(
+        "flow",
+        definition(
+            vec![task("deliver"), step("done", "NOTIFY_STEP", news)],
+            &[("deliver", "COMPLETE_TASK", "done")],
+        ),
+    ));
+    world.create(json!({}), &[]).unwrap();
+    world.work("bob", "deliver");
+    let told = world.told(TemplateKey::TicketCompleted);
+    assert_eq!(told, ["team", "ann"], "and the requester, whatever the step says");
 }
 
 fn embedded_world(inner: Value, outer_edges: &[(&str, &str, &str)]) -> World {
