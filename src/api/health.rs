@@ -1,5 +1,7 @@
 //! Health: whether the process lives and whether it can serve (contract http-admin 17).
 
+use super::envelope::ApiError;
+use super::extract::Caller;
 use crate::app::App;
 use crate::repositories::mongo;
 use axum::Json;
@@ -49,8 +51,9 @@ struct Health {
     status: Condition,
     /// The program's version.
     version: &'static str,
-    /// Where it runs.
-    environment: &'static str,
+    /// Where it runs; for signed-in callers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    environment: Option<&'static str>,
     /// The state of the database.
     mongo: DatabaseHealth,
 }
@@ -62,6 +65,9 @@ pub(crate) struct DatabaseHealth {
     pub(crate) status: Condition,
     /// `ok` or `failed`.
     pub(crate) connection: &'static str,
+    /// Its name; for signed-in callers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) database: Option<String>,
 }
 
 impl DatabaseHealth {
@@ -71,11 +77,13 @@ impl DatabaseHealth {
             Self {
                 status: Condition::Healthy,
                 connection: "ok",
+                database: None,
             }
         } else {
             Self {
                 status: Condition::Unhealthy,
                 connection: "failed",
+                database: None,
             }
         }
     }
@@ -92,16 +100,18 @@ async fn root(State(app): State<App>) -> Json<About> {
     })
 }
 
-/// The state of the service; 503 when the database does not answer.
-#[utoipa::path(get, path = "/health", tag = "health", operation_id = "get_health", security(()),
+/// The state of the service; 503 when the database does not answer. Strangers see statuses only.
+#[utoipa::path(get, path = "/health", tag = "health", operation_id = "get_health", security((), ("bearer" = [])),
     responses((status = 200, body = Health), (status = 503, body = Health)))]
-async fn health(State(app): State<App>) -> (StatusCode, Json<Health>) {
-    let mongo = DatabaseHealth::of(&app).await;
+async fn health(State(app): State<App>, caller: Result<Caller, ApiError>) -> (StatusCode, Json<Health>) {
+    let mut mongo = DatabaseHealth::of(&app).await;
+    let is_known = caller.is_ok();
+    mongo.database = is_known.then(|| app.database.name().to_owned());
     let (code, status) = match mongo.status {
         Condition::Healthy => (StatusCode::OK, Condition::Healthy),
         Condition::Degraded | Condition::Unhealthy => (StatusCode::SERVICE_UNAVAILABLE, Condition::Degraded),
     };
-    let environment = app.settings.environment.as_str();
+    let environment = is_known.then(|| app.settings.environment.as_str());
     (
         code,
         Json(Health {

@@ -1,14 +1,29 @@
 //! `scheduler_leases`: which process may run a job now. A lease that its owner does not renew ends by itself.
 
 use crate::domain::time::Timestamp;
-use bson::{Document, doc};
+use bson::{Bson, Document, doc};
 use mongodb::error::Result;
 use mongodb::{Collection, Database};
+use serde::{Deserialize, Serialize};
 
 use super::mongo::{WriteFault, classify};
 
 /// The collection's name.
 pub const COLLECTION: &str = "scheduler_leases";
+
+/// How many runs are kept of a job.
+const RUNS_KEPT: i32 = 3;
+
+/// How one run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobRun {
+    /// When.
+    pub at: Timestamp,
+    /// How long it took, in milliseconds.
+    pub took_ms: i64,
+    /// How many things it dealt with; absent when it failed.
+    pub handled: Option<i64>,
+}
 
 /// Access to the leases; cheap to clone.
 #[derive(Debug, Clone)]
@@ -36,12 +51,33 @@ impl LeaseRepo {
         }
     }
 
-    /// Gives the lease up, if it is still `owner`'s.
-    pub async fn release(&self, job: &str, owner: &str) -> Result<()> {
+    /// Gives the lease up, if it is still `owner`'s; what is known of its runs stays.
+    pub async fn release(&self, job: &str, owner: &str, now: Timestamp) -> Result<()> {
+        let ended = doc! {"$set": {"expires_at": now}};
         self.documents
-            .delete_one(doc! {"_id": job, "owner": owner})
+            .update_one(doc! {"_id": job, "owner": owner}, ended)
             .await?;
         Ok(())
+    }
+
+    /// Keeps how a run ended, beside the two before it, for the processes that leave the job to this one.
+    pub async fn note_run(&self, job: &str, owner: &str, run: &JobRun) -> Result<()> {
+        let run = bson::serialize_to_bson(run)?;
+        let newest = doc! {"$push": {"runs": {"$each": [run], "$slice": -RUNS_KEPT}}};
+        self.documents
+            .update_one(doc! {"_id": job, "owner": owner}, newest)
+            .await?;
+        Ok(())
+    }
+
+    /// How the last runs of a job ended, in whichever process; newest last.
+    pub async fn runs(&self, job: &str) -> Result<Vec<JobRun>> {
+        let Some(lease) = self.documents.find_one(doc! {"_id": job}).await? else {
+            return Ok(Vec::new());
+        };
+        let runs = lease.get_array("runs").map(Vec::as_slice).unwrap_or_default();
+        let readable = |run: &Bson| bson::deserialize_from_bson(run.clone()).ok();
+        Ok(runs.iter().filter_map(readable).collect())
     }
 
     /// Removes leases that ended before `before`; returns how many.

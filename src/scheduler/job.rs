@@ -1,7 +1,8 @@
 //! One job: its rhythm, and the rule that it never overlaps itself.
 
-use super::lease;
+use super::lease::{self, Turn};
 use crate::app::App;
+use crate::repositories::lease_repo::JobRun;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::panic::AssertUnwindSafe;
@@ -63,7 +64,7 @@ pub struct Ticker {
 impl Ticker {
     /// A ticker for `job`; nothing runs before the first [`Self::tick`].
     pub fn new(app: App, job: Job) -> Arc<Self> {
-        app.jobs.register(job.name, job.every);
+        app.jobs.register(job.name, job.every, app.clock.now());
         Arc::new(Self {
             app,
             job,
@@ -97,40 +98,46 @@ impl Ticker {
         let lease = match self.job.place {
             Where::Everywhere => None,
             Where::OneProcess => match lease::take(&self.app, &self.job).await {
-                Ok(Some(lease)) => Some(lease),
-                Ok(None) => return self.app.jobs.left_to_another(name, self.app.clock.now()),
-                Err(error) => return self.failed(Duration::ZERO, &error.into()),
+                Ok(Turn::Ours(lease)) => Some(lease),
+                Ok(Turn::Anothers(runs)) => return self.app.jobs.left_to_another(name, &runs),
+                Err(error) => {
+                    self.report(Duration::ZERO, Err(error.into()));
+                    return;
+                }
             },
         };
-        self.app.jobs.started(name, self.app.clock.now());
+        self.app.jobs.started(name);
         let begun = Instant::now();
         let work = AssertUnwindSafe((self.job.run)(self.app.clone())).catch_unwind();
-        match tokio::time::timeout(self.job.time_limit, work).await {
-            Ok(Ok(Ok(handled))) => self.succeeded(begun.elapsed(), handled),
-            Ok(Ok(Err(error))) => self.failed(begun.elapsed(), &error),
-            Ok(Err(_panic)) => self.failed(begun.elapsed(), &anyhow::anyhow!("the job panicked")),
-            Err(_) => self.failed(begun.elapsed(), &anyhow::anyhow!("the job took too long")),
-        }
+        let ended = match tokio::time::timeout(self.job.time_limit, work).await {
+            Ok(Ok(ended)) => ended,
+            Ok(Err(_panic)) => Err(anyhow::anyhow!("the job panicked")),
+            Err(_) => Err(anyhow::anyhow!("the job took too long")),
+        };
+        let run = self.report(begun.elapsed(), ended);
         if let Some(lease) = lease {
-            lease.keep_until_next_run(&self.app, &self.job).await;
+            lease.keep_until_next_run(&self.app, &self.job, &run).await;
         }
     }
 
-    fn succeeded(&self, took: Duration, handled: u64) {
+    /// Says in health, metrics and logs how a run ended.
+    fn report(&self, took: Duration, ended: anyhow::Result<u64>) -> JobRun {
         let name = self.job.name;
-        self.app.jobs.succeeded(name, self.app.clock.now(), took, handled);
-        metrics::counter!("workflow_job_runs_total", "job" => name, "result" => "ok").increment(1);
+        let result = if ended.is_ok() { "ok" } else { "failed" };
+        metrics::counter!("workflow_job_runs_total", "job" => name, "result" => result).increment(1);
         metrics::histogram!("workflow_job_seconds", "job" => name).record(took.as_secs_f64());
-    }
-
-    fn failed(&self, took: Duration, error: &anyhow::Error) {
-        let name = self.job.name;
-        tracing::error!(
-            job = name,
-            error = format!("{error:#}"),
-            "a background job failed"
-        );
-        self.app.jobs.failed(name, self.app.clock.now(), took);
-        metrics::counter!("workflow_job_runs_total", "job" => name, "result" => "failed").increment(1);
+        if let Err(error) = &ended {
+            let text = format!("{error:#}");
+            tracing::error!(job = name, error = text, "a background job failed");
+        }
+        let run = JobRun {
+            at: self.app.clock.now(),
+            took_ms: i64::try_from(took.as_millis()).unwrap_or(i64::MAX),
+            handled: ended
+                .ok()
+                .map(|handled| i64::try_from(handled).unwrap_or(i64::MAX)),
+        };
+        self.app.jobs.ended(name, &run);
+        run
     }
 }

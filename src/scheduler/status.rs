@@ -2,6 +2,7 @@
 
 use crate::domain::id::ClaimId;
 use crate::domain::time::Timestamp;
+use crate::repositories::lease_repo::JobRun;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -32,14 +33,14 @@ pub struct JobStatus {
     pub overlaps: u64,
     /// When it last failed.
     pub last_failure_at: Option<Timestamp>,
-    /// Whether the last runs went well, newest last.
+    /// Whether the last runs went well, here or in the process that the job is left to, newest last.
     recent: Vec<bool>,
+    registered_at: Timestamp,
     last_tick: Option<Instant>,
-    last_end: Option<Instant>,
 }
 
 impl JobStatus {
-    fn new(every: Duration) -> Self {
+    fn new(every: Duration, registered_at: Timestamp) -> Self {
         Self {
             every,
             last_run_at: None,
@@ -51,8 +52,8 @@ impl JobStatus {
             overlaps: 0,
             last_failure_at: None,
             recent: Vec::new(),
+            registered_at,
             last_tick: None,
-            last_end: None,
         }
     }
 
@@ -61,10 +62,10 @@ impl JobStatus {
         self.recent.contains(&false)
     }
 
-    /// How much later than planned the next run is.
-    pub fn lag(&self) -> Duration {
-        self.last_end
-            .map_or(Duration::ZERO, |end| end.elapsed().saturating_sub(self.every))
+    /// How much later than planned the next run is at `now`, wherever it takes place.
+    pub fn lag(&self, now: Timestamp) -> Duration {
+        let since = now.since(self.last_run_at.unwrap_or(self.registered_at));
+        since.to_std().unwrap_or_default().saturating_sub(self.every)
     }
 
     fn is_silent(&self) -> bool {
@@ -72,13 +73,15 @@ impl JobStatus {
         self.last_tick.is_none_or(|tick| tick.elapsed() > patience)
     }
 
-    fn ended(&mut self, at: Timestamp, took: Duration, well: bool) {
-        self.is_running = false;
-        self.runs += 1;
-        self.last_run_at = Some(at);
-        self.last_duration = Some(took);
-        self.last_end = Some(Instant::now());
-        self.recent.push(well);
+    /// Takes over how a run ended, here or elsewhere.
+    fn note(&mut self, run: &JobRun) {
+        self.last_run_at = Some(run.at);
+        self.last_duration = u64::try_from(run.took_ms).ok().map(Duration::from_millis);
+        match run.handled {
+            Some(handled) => self.last_handled = u64::try_from(handled).ok(),
+            None => self.last_failure_at = Some(run.at),
+        }
+        self.recent.push(run.handled.is_some());
         if self.recent.len() > RECENT_RUNS {
             self.recent.remove(0);
         }
@@ -121,9 +124,9 @@ impl JobRegistry {
         !jobs.is_empty() && !jobs.values().any(JobStatus::is_silent)
     }
 
-    pub(super) fn register(&self, name: &'static str, every: Duration) {
+    pub(super) fn register(&self, name: &'static str, every: Duration, now: Timestamp) {
         let mut jobs = self.0.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        jobs.insert(name, JobStatus::new(every));
+        jobs.insert(name, JobStatus::new(every, now));
     }
 
     pub(super) fn ticked(&self, name: &'static str) {
@@ -134,30 +137,26 @@ impl JobRegistry {
         self.change(name, |job| job.overlaps += 1);
     }
 
-    pub(super) fn started(&self, name: &'static str, _at: Timestamp) {
+    pub(super) fn started(&self, name: &'static str) {
         self.change(name, |job| job.is_running = true);
     }
 
-    pub(super) fn succeeded(&self, name: &'static str, at: Timestamp, took: Duration, handled: u64) {
+    pub(super) fn ended(&self, name: &'static str, run: &JobRun) {
         self.change(name, |job| {
-            job.ended(at, took, true);
-            job.last_handled = Some(handled);
+            job.is_running = false;
+            job.runs += 1;
+            job.failures += u64::from(run.handled.is_none());
+            job.note(run);
         });
     }
 
-    pub(super) fn failed(&self, name: &'static str, at: Timestamp, took: Duration) {
+    /// Another process holds the lease and does the work; these were its last runs.
+    pub(super) fn left_to_another(&self, name: &'static str, runs: &[JobRun]) {
         self.change(name, |job| {
-            job.ended(at, took, false);
-            job.failures += 1;
-            job.last_failure_at = Some(at);
-        });
-    }
-
-    /// Another process holds the lease and does the work.
-    pub(super) fn left_to_another(&self, name: &'static str, at: Timestamp) {
-        self.change(name, |job| {
-            job.last_run_at = Some(at);
-            job.last_end = Some(Instant::now());
+            job.recent.clear();
+            for run in runs {
+                job.note(run);
+            }
         });
     }
 
@@ -173,27 +172,61 @@ impl JobRegistry {
 mod tests {
     use super::*;
 
-    const AT: Timestamp = Timestamp::from_millis(1);
+    const START: Timestamp = Timestamp::from_millis(0);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn run(second: i64, handled: Option<i64>) -> JobRun {
+        JobRun {
+            at: START.plus_millis(second * 1_000),
+            took_ms: 1,
+            handled,
+        }
+    }
 
     #[test]
     fn a_failure_shows_for_three_runs() {
         let registry = JobRegistry::default();
-        registry.register("a", Duration::from_secs(1));
-        registry.failed("a", AT, Duration::ZERO);
-        for _ in 0..2 {
-            registry.succeeded("a", AT, Duration::ZERO, 0);
+        registry.register("a", SECOND, START);
+        registry.ended("a", &run(1, None));
+        for second in 2..4 {
+            registry.ended("a", &run(second, Some(0)));
             assert!(registry.snapshot()["a"].has_failed_lately());
         }
-        registry.succeeded("a", AT, Duration::ZERO, 0);
+        registry.ended("a", &run(4, Some(0)));
         assert!(!registry.snapshot()["a"].has_failed_lately());
         assert_eq!(registry.snapshot()["a"].failures, 1);
+    }
+
+    #[test]
+    fn a_job_that_is_left_to_another_process_shows_what_became_of_it_there() {
+        let registry = JobRegistry::default();
+        registry.register("a", SECOND, START);
+        registry.left_to_another("a", &[run(1, Some(3)), run(2, None)]);
+        let job = registry.snapshot().remove("a").unwrap();
+        assert!(job.has_failed_lately());
+        assert_eq!((job.runs, job.failures, job.last_handled), (0, 0, Some(3)));
+        assert_eq!(job.last_failure_at, Some(run(2, None).at));
+    }
+
+    #[test]
+    fn a_job_that_has_not_run_for_long_lags_wherever_it_should_have_run() {
+        let registry = JobRegistry::default();
+        registry.register("a", SECOND, START);
+        let lag = |second: i64| {
+            registry.snapshot()["a"]
+                .lag(START.plus_millis(second * 1_000))
+                .as_secs()
+        };
+        assert_eq!((lag(1), lag(5)), (0, 4), "it has never run");
+        registry.left_to_another("a", &[run(5, Some(0))]);
+        assert_eq!((lag(6), lag(9)), (0, 3));
     }
 
     #[test]
     fn a_process_without_jobs_does_not_tick() {
         let registry = JobRegistry::default();
         assert!(!registry.is_ticking());
-        registry.register("a", Duration::from_mins(1));
+        registry.register("a", Duration::from_mins(1), START);
         assert!(!registry.is_ticking());
         registry.ticked("a");
         assert!(registry.is_ticking());

@@ -83,7 +83,9 @@ impl Statistics {
             .await?
         {
             let computed = self.recompute(name, compute).await;
-            self.leases.release(&lease, &self.process).await?;
+            self.leases
+                .release(&lease, &self.process, self.clock.now())
+                .await?;
             computed?;
         }
         Ok(())

@@ -6,6 +6,7 @@ use crate::api::extract::Caller;
 use crate::api::health::{Condition, DatabaseHealth};
 use crate::api::view::wire_time::{wire_time, wire_time_option};
 use crate::app::App;
+use crate::domain::time::Timestamp;
 use crate::repositories::ticket_repo::TicketRepo;
 use crate::scheduler::status::JobStatus;
 use crate::services::notifications::mail_health::{self, MailCondition, MailHealth};
@@ -106,7 +107,6 @@ struct JobView {
 #[derive(Debug, Serialize, ToSchema)]
 struct EmailView {
     status: Condition,
-    #[serde(skip_serializing_if = "Option::is_none")]
     last_send: Option<String>,
     #[serde(flatten)]
     #[schema(inline)]
@@ -208,7 +208,7 @@ fn tickets_view(details: Option<TicketsDetails>) -> TicketsView {
 }
 
 fn scheduler(app: &App) -> SchedulerView {
-    let jobs = app.jobs.snapshot();
+    let (jobs, now) = (app.jobs.snapshot(), app.clock.now());
     let enabled = app.settings.scheduler.enabled;
     let running = app.jobs.is_ticking();
     let is_well = !enabled || (running && !jobs.values().any(JobStatus::has_failed_lately));
@@ -224,7 +224,7 @@ fn scheduler(app: &App) -> SchedulerView {
         last_run_at: wire_time_option(last_run),
         jobs: jobs
             .into_iter()
-            .map(|(name, job)| (name, JobView::from(job)))
+            .map(|(name, job)| (name, job_view(&job, now)))
             .collect(),
     }
 }
@@ -254,26 +254,24 @@ fn email(app: &App, mail: Option<MailHealth>) -> EmailView {
     }
 }
 
-impl From<JobStatus> for JobView {
-    fn from(job: JobStatus) -> Self {
-        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        Self {
-            status: if job.has_failed_lately() {
-                Condition::Degraded
-            } else {
-                Condition::Healthy
-            },
-            running: job.is_running,
-            every_seconds: job.every.as_secs(),
-            last_run_at: job.last_run_at.map(wire_time),
-            last_duration_ms: job.last_duration.map(millis),
-            last_handled: job.last_handled,
-            lag_seconds: job.lag().as_secs(),
-            runs: job.runs,
-            failures: job.failures,
-            last_failure_at: wire_time_option(job.last_failure_at),
-            overlaps: job.overlaps,
-        }
+fn job_view(job: &JobStatus, now: Timestamp) -> JobView {
+    let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    JobView {
+        status: if job.has_failed_lately() {
+            Condition::Degraded
+        } else {
+            Condition::Healthy
+        },
+        running: job.is_running,
+        every_seconds: job.every.as_secs(),
+        last_run_at: job.last_run_at.map(wire_time),
+        last_duration_ms: job.last_duration.map(millis),
+        last_handled: job.last_handled,
+        lag_seconds: job.lag(now).as_secs(),
+        runs: job.runs,
+        failures: job.failures,
+        last_failure_at: wire_time_option(job.last_failure_at),
+        overlaps: job.overlaps,
     }
 }
 

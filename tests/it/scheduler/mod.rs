@@ -149,25 +149,60 @@ async fn a_job_for_one_process_is_taken_over_when_that_process_ends() {
     let ran = |app: &TestApp| status(app, "alone").runs;
     first.tick();
     second.tick();
-    eventually("both have ticked", || async {
-        [&one, &two]
-            .iter()
-            .all(|app| status(app, "alone").last_run_at.is_some())
-    })
-    .await;
-    assert_eq!((runs.load(Ordering::SeqCst), ran(&one) + ran(&two)), (1, 1));
-    // The owner is gone without a word; its lease ends, and the other one goes on.
+    eventually("one of them runs it", || async { ran(&one) + ran(&two) == 1 }).await;
     let heir = if ran(&one) == 1 {
         (&two, &second)
     } else {
         (&one, &first)
     };
+    eventually("the other one knows of the run", || async {
+        heir.1.tick();
+        status(heir.0, "alone").last_run_at.is_some()
+    })
+    .await;
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+    // The owner is gone without a word; its lease ends, and the other one goes on.
     one.clock.advance(600_000);
     eventually("the other takes over", || async {
         heir.1.tick();
         ran(heir.0) == 1
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_failure_shows_in_the_health_of_the_processes_that_leave_the_job_to_another() {
+    let one = TestApp::with_people().await;
+    let two = one.second_process(&[]).await;
+    let job = Job::new("failing", Duration::from_mins(1), Where::OneProcess, |_| async {
+        anyhow::bail!("the disk is full")
+    });
+    let (first, second) = (
+        Ticker::new(one.app.clone(), job.clone()),
+        Ticker::new(two.app.clone(), job),
+    );
+    eventually("the job has run in the one process", || async {
+        first.tick();
+        status(&one, "failing").runs == 1
+    })
+    .await;
+    eventually("the other process knows", || async {
+        second.tick();
+        status(&two, "failing").has_failed_lately()
+    })
+    .await;
+    let (here, there) = (status(&one, "failing"), status(&two, "failing"));
+    assert_eq!((there.runs, there.failures), (0, 0), "it did not run there");
+    assert_eq!(there.last_failure_at, here.last_failure_at);
+    let health = two
+        .person("sven.berg")
+        .get("/api/v1/admin/health")
+        .await
+        .expect(200)
+        .body;
+    assert_eq!(health["scheduler"]["status"], "degraded");
+    assert_eq!(health["scheduler"]["jobs"]["failing"]["status"], "degraded");
+    assert_eq!(health["status"], "degraded");
 }
 
 #[tokio::test]
