@@ -34,6 +34,8 @@ pub struct GraphSettings {
     pub base_url: String,
     /// The mailbox that sends.
     pub mailbox: String,
+    /// Longest time for one mail, signing in included; at most [`SEND_TIMEOUT`].
+    pub send_timeout: Duration,
 }
 
 #[derive(Debug)]
@@ -78,7 +80,10 @@ impl GraphTransport {
     pub(super) async fn send(&self, envelope: &Envelope, mail: &OutgoingMail) -> Result<Receipt, MailError> {
         recipient(mail)?;
         let body = STANDARD.encode(envelope.message(mail)?.formatted());
-        let sending = tokio::time::timeout(SEND_TIMEOUT, self.send_encoded(body));
+        let sending = tokio::time::timeout(
+            self.settings.send_timeout.min(SEND_TIMEOUT),
+            self.send_encoded(body),
+        );
         sending.await.unwrap_or_else(|_| {
             Err(MailError::Passing {
                 reason: "graph: time-out while sending".to_owned(),
@@ -230,6 +235,7 @@ mod tests {
                 client_secret: SecretString::from("secret"),
                 base_url: format!("{}/v1.0", server.uri()),
                 mailbox: "ops@contoso.example".to_owned(),
+                send_timeout: SEND_TIMEOUT,
             }),
             from: "ops@contoso.example".to_owned(),
             reply_to: None,

@@ -15,6 +15,8 @@ use crate::repositories::outbox_row::{OutboxRow, RenderedMail};
 use crate::services::system_config::SystemConfigReader;
 use crate::services::templates::Rendered;
 use backon::{ExponentialBuilder, Retryable};
+use futures::FutureExt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -201,12 +203,18 @@ impl Inner {
 
     async fn handle(&self, claimed: Claimed) {
         let begun = Instant::now();
-        let outcome = match claimed {
-            Claimed::Row(lease, row) => self.handle_row(&lease, &row).await,
-            Claimed::Malformed(lease, reason) => {
+        let (lease, failures) = match &claimed {
+            Claimed::Row(lease, row) => (lease.clone(), row.retry_count),
+            Claimed::Malformed(lease, _) => (lease.clone(), 0),
+        };
+        let handled = AssertUnwindSafe(self.deliver(claimed)).catch_unwind().await;
+        let outcome = match handled {
+            Ok(outcome) => outcome,
+            // Given up: else the row would come back whenever its lease ends, and a probe would never be over.
+            Err(_panic) => {
                 self.breaker.unused();
-                tracing::error!(outbox.key = %lease.key, reason, "a row of the outbox cannot be sent");
-                self.give_up(&lease, 0, &reason).await
+                self.give_up(&lease, failures, "a defect of this program, see its log")
+                    .await
             }
         };
         let word = match outcome {
@@ -219,6 +227,17 @@ impl Inner {
         };
         metrics::counter!("workflow_mail_results_total", "result" => word).increment(1);
         metrics::histogram!("workflow_mail_seconds").record(begun.elapsed().as_secs_f64());
+    }
+
+    async fn deliver(&self, claimed: Claimed) -> Outcome {
+        match claimed {
+            Claimed::Row(lease, row) => self.handle_row(&lease, &row).await,
+            Claimed::Malformed(lease, reason) => {
+                self.breaker.unused();
+                tracing::error!(outbox.key = %lease.key, reason, "a row of the outbox cannot be sent");
+                self.give_up(&lease, 0, &reason).await
+            }
+        }
     }
 
     async fn handle_row(&self, lease: &Lease, row: &OutboxRow) -> Outcome {

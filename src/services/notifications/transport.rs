@@ -49,6 +49,7 @@ fn transport(settings: &Settings, send_timeout: Duration) -> TransportSettings {
                 .trim_end_matches('/')
                 .to_owned(),
             mailbox: mailbox.clone(),
+            send_timeout,
         }),
         MailTransport::Log => TransportSettings::Log {
             folder: (settings.environment == Environment::Development)
