@@ -134,16 +134,36 @@ pub struct ChatReply {
 }
 
 impl ChatReply {
-    /// The JSON object in the text, which may stand in a code fence or between words.
+    /// The JSON object in the text, which may stand in a code fence or between words; of several the longest. An object
+    /// that is cut is none, and neither is a part of it.
     pub fn json_object(&self) -> Option<Map<String, Value>> {
-        let text = self.text.trim();
-        let start = text.find('{')?;
-        let end = text.rfind('}')?;
-        serde_json::from_str(text.get(start..=end)?).ok()
+        let mut rest = self.text.as_str();
+        let mut found: Option<(usize, Map<String, Value>)> = None;
+        for _ in 0..MOST_BRACES {
+            let Some(start) = rest.find('{') else { break };
+            rest = rest.get(start..)?;
+            let mut objects = serde_json::Deserializer::from_str(rest).into_iter::<Map<String, Value>>();
+            let end = match objects.next() {
+                Some(Ok(object)) => {
+                    let length = objects.byte_offset();
+                    if found.as_ref().is_none_or(|(longest, _)| length > *longest) {
+                        found = Some((length, object));
+                    }
+                    length
+                }
+                Some(Err(error)) if error.is_eof() => break,
+                Some(Err(_)) | None => 1,
+            };
+            rest = rest.get(end..)?;
+        }
+        found.map(|(_, object)| object)
     }
 }
 
-/// Tokens used.
+/// How many opening braces are tried as the beginning of an object.
+const MOST_BRACES: usize = 100;
+
+/// Tokens used; those of several calls add up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
     /// Of the request.
@@ -156,6 +176,13 @@ impl Usage {
     /// Both together.
     pub const fn total(self) -> u64 {
         self.prompt.saturating_add(self.completion)
+    }
+}
+
+impl std::ops::AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        self.prompt = self.prompt.saturating_add(other.prompt);
+        self.completion = self.completion.saturating_add(other.completion);
     }
 }
 
@@ -185,6 +212,8 @@ mod tests {
             "{\"a\": 1}",
             "```json\n{\"a\": 1}\n```",
             "Here it is: {\"a\": 1}. Enjoy.",
+            "As {you} asked: {\"a\": 1} {see above}",
+            "{\"b\": 2} or rather {\"a\": 1, \"b\": 2}",
         ] {
             assert_eq!(reply(text).json_object().unwrap()["a"], 1, "{text}");
         }
@@ -192,7 +221,7 @@ mod tests {
 
     #[test]
     fn what_is_no_json_object_is_none() {
-        for text in ["", "no", "[1]", "{\"a\": ", "} {", "{\"a\": 1} {\"b\": 2}"] {
+        for text in ["", "no", "[1]", "{\"a\": ", "} {", "{\"a\": [{\"b\": 1}, {\"b\": "] {
             assert!(reply(text).json_object().is_none(), "{text}");
         }
     }

@@ -249,11 +249,15 @@ async fn refusal(response: Response) -> Refusal {
     Refusal {
         status,
         retry_after,
-        // A code is a word; anything longer may quote the request.
-        code: code.filter(|code| code.len() <= 64).map(str::to_owned),
+        code: code.filter(|code| is_word(code)).map(str::to_owned),
         param: told.as_ref().and_then(|error| error.param.clone()),
         message: told.map(|error| error.message).unwrap_or_default(),
     }
+}
+
+/// A code is a short word without digits; anything else may quote the request or the key.
+fn is_word(code: &str) -> bool {
+    code.len() <= 64 && code.chars().all(|c| c.is_ascii_alphabetic() || c == '_')
 }
 
 /// `Retry-After` in seconds; the date form is not used by model servers. Azure also says it in milliseconds.

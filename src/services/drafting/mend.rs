@@ -1,18 +1,125 @@
-//! Repairs the graph of a draft without the model, where there is one obvious way: when the model could not do it in time.
+//! Repairs a draft without the model, where there is one obvious way: when the model could not do it in time.
 
-use super::tidy::{Notes, completion, filled};
+use super::lenient_json::{filled, objects};
+use super::notes::Notes;
+use super::tidy::{Rules, by_manager, completion};
+use crate::engine::definition::validate::Finding;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
-/// The same definition with edges that lead somewhere, ends that end, and a way on for every value.
-pub(super) fn mend(definition: &Map<String, Value>, notes: &mut Notes) -> Map<String, Value> {
-    let mut steps: Vec<Map<String, Value>> = objects(definition, "steps");
-    let mut edges: Vec<Map<String, Value>> = objects(definition, "transitions");
-    let ids: BTreeSet<String> = steps
-        .iter()
-        .filter_map(|step| filled(step, "step_id"))
-        .map(str::to_owned)
+/// The same definition with approvers that can be found, edges that lead somewhere, ends that end, and a way on for
+/// every value.
+pub(super) fn mend(
+    definition: &Map<String, Value>,
+    findings: &[Finding],
+    rules: Rules<'_>,
+    notes: &mut Notes,
+) -> Map<String, Value> {
+    let mut mended = definition.clone();
+    remove_unreadable(&mut mended, findings, notes);
+    let mut steps: Vec<Map<String, Value>> = objects(&mended, "steps").cloned().collect();
+    let mut edges: Vec<Map<String, Value>> = objects(&mended, "transitions").cloned().collect();
+    approvers(&mut steps, findings, rules, notes);
+    connected(&steps, &mut edges, notes);
+    for edge in &mut edges {
+        legal_event(edge, &steps, notes);
+    }
+    default_edges(&steps, &mut edges, notes);
+    ends(&mut steps, &edges, notes);
+    let list = |maps: Vec<Map<String, Value>>| maps.into_iter().map(Value::Object).collect();
+    mended.insert("steps".to_owned(), list(steps));
+    mended.insert("transitions".to_owned(), list(edges));
+    mended
+}
+
+/// Takes out what the checks could not read: a rule, a pattern; a transition whose condition is meant cannot stay.
+fn remove_unreadable(definition: &mut Map<String, Value>, findings: &[Finding], notes: &mut Notes) {
+    let unreadable = findings.iter().filter(|finding| finding.kind == "SCHEMA_ERROR");
+    let mut paths: Vec<Vec<String>> = unreadable
+        .filter_map(|finding| finding.path.as_deref())
+        .map(segments)
         .collect();
+    for path in &mut paths {
+        let is_condition = matches!(path.as_slice(), [list, _, key, ..] if list == "transitions" && key == "condition");
+        if is_condition {
+            path.truncate(2);
+        }
+    }
+    // From the end on, so that the places of what is still to be taken out stay right.
+    paths.sort_by_cached_key(|path| path.iter().map(|part| part.parse().unwrap_or(0)).collect::<Vec<usize>>());
+    paths.dedup();
+    let mut root = Value::Object(std::mem::take(definition));
+    for path in paths.iter().rev() {
+        if remove(&mut root, path) {
+            notes.add(format!("{} could not be read and was left out.", path.join(" ")));
+        }
+    }
+    if let Value::Object(rest) = root {
+        *definition = rest;
+    }
+}
+
+/// `steps[2].fields[0].validation` as its parts.
+fn segments(path: &str) -> Vec<String> {
+    let parts = path.split(['.', '[', ']']).filter(|part| !part.is_empty());
+    parts.map(str::to_owned).collect()
+}
+
+fn remove(root: &mut Value, path: &[String]) -> bool {
+    let Some((last, parents)) = path.split_last() else {
+        return false;
+    };
+    let mut at = root;
+    for part in parents {
+        let next = match at {
+            Value::Object(map) => map.get_mut(part),
+            Value::Array(items) => part.parse::<usize>().ok().and_then(|index| items.get_mut(index)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+        };
+        let Some(next) = next else { return false };
+        at = next;
+    }
+    match at {
+        Value::Object(map) => map.shift_remove(last).is_some(),
+        Value::Array(items) => match last.parse::<usize>() {
+            Ok(index) if index < items.len() => {
+                items.remove(index);
+                true
+            }
+            Ok(_) | Err(_) => false,
+        },
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+/// An approval that nobody can be found for goes to the requester's manager.
+fn approvers(
+    steps: &mut [Map<String, Value>],
+    findings: &[Finding],
+    rules: Rules<'_>,
+    notes: &mut Notes,
+) {
+    let is_lost = |index: usize| {
+        let path = format!("steps[{index}].");
+        findings.iter().any(|finding| {
+            let kinds = ["APPROVER_INCOMPLETE", "MISSING_APPROVER", "STEP_ASSIGNEE", "LOOKUP_UNKNOWN"];
+            kinds.iter().any(|kind| finding.kind.starts_with(kind))
+                && finding.path.as_deref().is_some_and(|at| at.starts_with(&path))
+        })
+    };
+    for (index, step) in steps.iter_mut().enumerate() {
+        let has_no_rules = filled(step, "approver_resolution") == Some("CONDITIONAL")
+            && objects(step, "conditional_approver_rules").next().is_none();
+        if filled(step, "step_type") == Some("APPROVAL_STEP") && (is_lost(index) || has_no_rules) {
+            let name = filled(step, "step_name").unwrap_or_default().to_owned();
+            by_manager(step, &name, rules, notes);
+        }
+    }
+}
+
+/// Leaves out transitions whose ends do not exist.
+fn connected(steps: &[Map<String, Value>], edges: &mut Vec<Map<String, Value>>, notes: &mut Notes) {
+    let ids: BTreeSet<&str> = steps.iter().filter_map(|step| filled(step, "step_id")).collect();
     let before = edges.len();
     edges.retain(|edge| {
         ["from_step_id", "to_step_id"]
@@ -22,27 +129,6 @@ pub(super) fn mend(definition: &Map<String, Value>, notes: &mut Notes) -> Map<St
     if edges.len() < before {
         notes.add("Transitions that led nowhere were left out.");
     }
-    for edge in &mut edges {
-        legal_event(edge, &steps, notes);
-    }
-    default_edges(&steps, &mut edges, notes);
-    ends(&mut steps, &edges, notes);
-    let mut mended = definition.clone();
-    mended.insert("steps".to_owned(), steps.into_iter().map(Value::Object).collect());
-    mended.insert(
-        "transitions".to_owned(),
-        edges.into_iter().map(Value::Object).collect(),
-    );
-    mended
-}
-
-fn objects(definition: &Map<String, Value>, key: &str) -> Vec<Map<String, Value>> {
-    let list = definition.get(key).and_then(Value::as_array);
-    list.into_iter()
-        .flatten()
-        .filter_map(Value::as_object)
-        .cloned()
-        .collect()
 }
 
 fn kind<'a>(steps: &'a [Map<String, Value>], id: &str) -> &'a str {
@@ -109,31 +195,50 @@ fn ends(steps: &mut [Map<String, Value>], edges: &[Map<String, Value>], notes: &
 
 #[cfg(test)]
 mod tests {
+    use super::super::known::Known;
     use super::*;
     use crate::domain::id::WorkflowId;
+    use crate::domain::person::Email;
     use crate::engine::definition::validate::{Surroundings, normalise, validate};
 
     #[test]
     fn a_graph_with_the_usual_faults_becomes_publishable() {
         let condition = json!({"logic": "AND", "conditions": [
             {"field": "form_values.a", "operator": "EQUALS", "value": "x"}]});
-        let broken = json!({
-            "steps": [
-                {"step_id": "a", "step_name": "A", "step_type": "FORM_STEP", "fields": []},
-                {"step_id": "b", "step_name": "B", "step_type": "TASK_STEP"},
-                {"step_id": "c", "step_name": "C", "step_type": "NOTIFY_STEP"},
-            ],
-            "transitions": [
-                {"transition_id": "1", "from_step_id": "a", "to_step_id": "b", "on_event": "SUBMIT_FORM", "condition": condition},
-                {"transition_id": "2", "from_step_id": "b", "to_step_id": "c", "on_event": "APPROVE"},
-                {"transition_id": "3", "from_step_id": "b", "to_step_id": "ghost", "on_event": "COMPLETE_TASK"},
-            ],
-            "start_step_id": "a",
-        });
+        let broken = normalise(
+            json!({
+                "steps": [
+                    {"step_id": "a", "step_name": "A", "step_type": "FORM_STEP", "fields": [
+                        {"field_key": "a", "field_label": "A", "field_type": "TEXT", "validation": {"regex_pattern": "(?=x)"}}]},
+                    {"step_id": "b", "step_name": "B", "step_type": "TASK_STEP"},
+                    {"step_id": "ok", "step_name": "Ok", "step_type": "APPROVAL_STEP", "approver_resolution": "CONDITIONAL",
+                     "conditional_approver_rules": [{"field_key": "a", "operator": "LIKE", "value": 1, "approver_email": "bob@example.com"}]},
+                    {"step_id": "c", "step_name": "C", "step_type": "NOTIFY_STEP"},
+                ],
+                "transitions": [
+                    {"transition_id": "1", "from_step_id": "a", "to_step_id": "b", "on_event": "SUBMIT_FORM", "condition": condition},
+                    {"transition_id": "2", "from_step_id": "b", "to_step_id": "ok", "on_event": "APPROVE"},
+                    {"transition_id": "3", "from_step_id": "b", "to_step_id": "ghost", "on_event": "COMPLETE_TASK"},
+                    {"transition_id": "4", "from_step_id": "ok", "to_step_id": "c", "on_event": "APPROVE"},
+                    {"transition_id": "5", "from_step_id": "b", "to_step_id": "c", "on_event": "COMPLETE_TASK", "condition": "a > 3"},
+                ],
+                "start_step_id": "a",
+            })
+            .as_object()
+            .unwrap(),
+        );
+        let around = Surroundings::of(WorkflowId::derived("draft"));
+        let contact = Email::try_from("dana@example.com").unwrap();
+        let rules = Rules {
+            known: &Known::default(),
+            contact: &contact,
+        };
         let mut notes = Notes::default();
-        let mended = normalise(&mend(broken.as_object().unwrap(), &mut notes));
-        let report = validate(&mended, &Surroundings::of(WorkflowId::derived("draft")));
-        assert_eq!(report.errors, []);
-        assert_eq!(notes.into_list().len(), 4);
+        let findings = validate(&broken, &around).errors;
+        let mended = normalise(&mend(&broken.0.0, &findings, rules, &mut notes));
+        assert_eq!(validate(&mended, &around).errors, []);
+        assert_eq!(mended.transitions().count(), 4, "{mended:?}");
+        let notes = notes.into_list();
+        assert!(notes.iter().any(|note| note.contains("manager")), "{notes:?}");
     }
 }

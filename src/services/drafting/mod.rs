@@ -1,32 +1,36 @@
 //! Drafts of workflows from descriptions, and changes of drafts (contract http-workflows 7).
 //!
 //! A draft of the model goes through the same steps whatever it answered: read, tidied (`tidy`), checked by the rules of
-//! publishing and played to its end (`check`); the model repairs it at most twice by the findings, then `mend` does, and
-//! at last a plain draft stands in (`skeleton`). So what is shown can be published. Nothing is stored here.
+//! publishing and played to its end (`check`); the model repairs it at most twice by the findings (`attempts`), then
+//! `mend` does, and at last a plain draft stands in (`skeleton`). So what is shown can be published. A refined definition
+//! differs only where it was asked to (`keep`). Nothing is stored here, and the model is given no tool.
 
+mod attempts;
 mod check;
+mod echo;
 pub mod hints;
 mod keep;
 mod known;
+mod lenient_json;
 mod mend;
+mod notes;
 mod prompt;
 mod skeleton;
 mod tidy;
 
-use crate::clients::language_model::{ChatMessage, ModelError, Usage};
+use crate::clients::language_model::{ModelError, Usage};
 use crate::domain::error::ServiceError;
 use crate::domain::person::{Actor, Email};
 use crate::domain::workflow::Definition;
 use crate::engine::definition::validate::{self, Report, Surroundings};
 use crate::engine::dry_run::Managers;
-use crate::services::model::{MeteredModel, ModelCallError, ModelSession};
+use crate::services::model::{MeteredModel, ModelCallError};
 use crate::services::workflows::{WorkflowService, require_designer};
+use attempts::{Attempts, Failure, Refined};
 use known::Known;
 use serde_json::{Map, Value};
-use tidy::{Notes, Rules, clipped, tidy};
+use tidy::Rules;
 
-/// How often the model is asked: once for the draft and twice for repairs.
-const ATTEMPTS: usize = 3;
 /// A description and the definition that somebody drew for it.
 pub type Example = (String, Map<String, Value>);
 
@@ -36,10 +40,6 @@ const MOST_EXAMPLES: usize = 2;
 const LONGEST_CONSTRAINTS: usize = 16 * 1024;
 /// Longest JSON text of a definition that is given to the model, in bytes.
 const LONGEST_DEFINITION: usize = 128 * 1024;
-/// Most assumptions that are told.
-const MOST_ASSUMPTIONS: usize = 20;
-/// Longest assumption, in characters.
-const LONGEST_ASSUMPTION: usize = 300;
 
 /// What a draft is made of.
 #[derive(Debug, Clone, Default)]
@@ -88,7 +88,7 @@ pub enum MadeBy {
 
 const NOT_CONFIGURED: &str = "No language model is configured, so this is a plain draft to start from.";
 const NOT_AVAILABLE: &str =
-    "The language model did not answer in time, so this is a plain draft to start from.";
+    "The language model gave no answer, so this is a plain draft to start from.";
 const NOT_USABLE: &str =
     "The language model's drafts could not be used, so this is a plain draft to start from.";
 const UNCHANGED_NOT_CONFIGURED: &str = "No language model is configured; the definition is unchanged.";
@@ -100,34 +100,6 @@ const UNCHANGED_NOT_USABLE: &str =
 pub struct Drafting {
     model: Option<MeteredModel>,
     workflows: WorkflowService,
-}
-
-/// What the attempts work with.
-struct Attempt<'a> {
-    session: ModelSession,
-    rules: Rules<'a>,
-    around: Surroundings,
-    managers: Managers,
-    /// The definition that is changed and the request, when one is.
-    refined: Option<(&'a Map<String, Value>, &'a str)>,
-}
-
-/// What came of the attempts.
-struct Outcome {
-    definition: Definition,
-    report: Report,
-    assumptions: Vec<String>,
-    repairs: Vec<String>,
-    usage: Usage,
-    attempts: usize,
-}
-
-/// Why the attempts gave nothing to show.
-enum Failure {
-    /// The model answered, but nothing that could be used.
-    NotUsable,
-    /// The model did not answer.
-    Model(ModelCallError),
 }
 
 impl Drafting {
@@ -162,7 +134,7 @@ impl Drafting {
             known.add_definition(definition);
         }
         let references: Vec<_> = examples.iter().map(|(_, definition)| definition).collect();
-        let attempt = Attempt {
+        let attempts = Attempts {
             session,
             around: self.surroundings(&references, &known).await?,
             rules: Rules {
@@ -172,8 +144,8 @@ impl Drafting {
             managers: Managers::KnownAndUnknown,
             refined: None,
         };
-        let messages = prompt::drafting(&wish.description, wish.constraints.as_ref(), examples);
-        match attempt.run(messages).await {
+        let question = prompt::drafting(&wish.description, wish.constraints.as_ref(), examples);
+        match attempts.run(&question).await {
             Ok(outcome) => Ok(outcome.into_draft(model)),
             Err(Failure::NotUsable) => self.plain(contact, NOT_USABLE).await,
             Err(Failure::Model(ModelCallError::Model(error))) if is_outage(&error) => {
@@ -200,23 +172,28 @@ impl Drafting {
         let mut known = known_to(contact);
         known.add_definition(current);
         let around = self.surroundings(&[current], &known).await?;
+        let unchanged = unchanged(current, around.clone()).await?;
         let Some(model) = &self.model else {
-            return unchanged(current, around, UNCHANGED_NOT_CONFIGURED).await;
+            return Ok(unchanged.with_note(UNCHANGED_NOT_CONFIGURED));
         };
         known.add_text(request);
-        let attempt = Attempt {
+        let attempts = Attempts {
             session: model.begin(&actor.person)?,
-            around: around.clone(),
+            around,
             rules: Rules {
                 known: &known,
                 contact,
             },
             managers: Managers::Known,
-            refined: Some((current, request)),
+            refined: Some(Refined {
+                current,
+                request: keep::Request::of(request, current),
+                report: unchanged.report.clone(),
+            }),
         };
-        match attempt.run(prompt::refining(current, request)).await {
+        match attempts.run(&prompt::refining(current, request)).await {
             Ok(outcome) => Ok(outcome.into_draft(model)),
-            Err(Failure::NotUsable) => unchanged(current, around, UNCHANGED_NOT_USABLE).await,
+            Err(Failure::NotUsable) => Ok(unchanged.with_note(UNCHANGED_NOT_USABLE)),
             Err(Failure::Model(error)) => Err(error.into()),
         }
     }
@@ -253,119 +230,17 @@ impl Drafting {
     }
 }
 
-impl Attempt<'_> {
-    /// Asks the model, and again with the findings while there are some.
-    async fn run(&self, mut messages: Vec<ChatMessage>) -> Result<Outcome, Failure> {
-        let mut usage = Usage::default();
-        let mut best: Option<Outcome> = None;
-        for attempts in 1..=ATTEMPTS {
-            let reply = match self.session.chat(&prompt::request(messages.clone())).await {
-                Ok(reply) => reply,
-                Err(error) if best.is_none() => return Err(Failure::Model(error)),
-                // What there is already is repaired without the model.
-                Err(error) => {
-                    tracing::warn!(%error, "the language model did not repair its draft");
-                    break;
-                }
-            };
-            usage = Usage {
-                prompt: usage.prompt + reply.usage.prompt,
-                completion: usage.completion + reply.usage.completion,
-            };
-            let answer = reply.json_object().filter(has_steps);
-            let correction = match answer {
-                None => prompt::asking_for_json(reply.is_truncated),
-                Some(answer) => {
-                    let mut outcome = self.read(&answer).await.map_err(Failure::Model)?;
-                    outcome.usage = usage;
-                    outcome.attempts = attempts;
-                    if outcome.report.is_valid() {
-                        return Ok(outcome);
-                    }
-                    let findings = prompt::repairing(&outcome.report.errors);
-                    best = Some(outcome);
-                    findings
-                }
-            };
-            messages.push(ChatMessage::Assistant {
-                text: reply.text,
-                tool_calls: Vec::new(),
-            });
-            messages.push(ChatMessage::User(correction));
-        }
-        let Some(best) = best else {
-            return Err(Failure::NotUsable);
-        };
-        let mended = self.mended(best, usage).await.map_err(Failure::Model)?;
-        mended.ok_or(Failure::NotUsable)
-    }
-
-    /// Tidies and checks an answer.
-    async fn read(&self, answer: &Map<String, Value>) -> Result<Outcome, ModelCallError> {
-        let mut notes = Notes::default();
-        let mut definition = tidy(answer, self.rules, &mut notes);
-        if let Some((current, request)) = self.refined {
-            // Corrections of what is put back anyway are of no interest.
-            notes = Notes::default();
-            definition = keep::keep_the_rest(current, &definition, request, &mut notes);
-        }
-        let definition = validate::normalise(&definition);
-        let report = check::check(definition.clone(), self.around.clone(), self.managers).await?;
-        Ok(Outcome {
-            definition,
-            report,
-            assumptions: assumptions(answer),
-            repairs: notes.into_list(),
-            usage: Usage::default(),
-            attempts: 0,
-        })
-    }
-
-    /// The last draft repaired without the model; none when that is not enough.
-    async fn mended(&self, last: Outcome, usage: Usage) -> Result<Option<Outcome>, ModelCallError> {
-        if self.refined.is_some() {
-            // A repair without the model does not know what it may touch.
-            return Ok(None);
-        }
-        let mut notes = Notes::default();
-        for note in &last.repairs {
-            notes.add(note.clone());
-        }
-        let mended = mend::mend(&last.definition.0.0, &mut notes);
-        let definition = validate::normalise(&mended);
-        let report = check::check(definition.clone(), self.around.clone(), self.managers).await?;
-        Ok(report.is_valid().then(|| Outcome {
-            definition,
-            report,
-            repairs: notes.into_list(),
-            usage,
-            ..last
-        }))
-    }
-}
-
-impl Outcome {
-    fn into_draft(self, model: &MeteredModel) -> Draft {
-        Draft {
-            definition: self.definition,
-            report: self.report,
-            assumptions: self.assumptions,
-            repairs: self.repairs,
-            made_by: MadeBy::Model {
-                name: model.name().to_owned(),
-                usage: self.usage,
-                attempts: self.attempts,
-            },
+impl Draft {
+    fn with_note(self, note: &'static str) -> Self {
+        Self {
+            made_by: MadeBy::Template { note },
+            ..self
         }
     }
 }
 
 /// The definition as it was, with what is really to be said of it.
-async fn unchanged(
-    current: &Map<String, Value>,
-    around: Surroundings,
-    note: &'static str,
-) -> Result<Draft, ServiceError> {
+async fn unchanged(current: &Map<String, Value>, around: Surroundings) -> Result<Draft, ServiceError> {
     let definition = validate::normalise(current);
     let report = check::check(definition.clone(), around, Managers::Known).await?;
     Ok(Draft {
@@ -373,7 +248,9 @@ async fn unchanged(
         report,
         assumptions: Vec::new(),
         repairs: Vec::new(),
-        made_by: MadeBy::Template { note },
+        made_by: MadeBy::Template {
+            note: UNCHANGED_NOT_USABLE,
+        },
     })
 }
 
@@ -395,25 +272,6 @@ fn known_to(contact: &Email) -> Known {
     let mut known = Known::default();
     known.add_text(contact.as_str());
     known
-}
-
-fn has_steps(answer: &Map<String, Value>) -> bool {
-    let steps = |map: &Map<String, Value>| {
-        map.get("steps")
-            .and_then(Value::as_array)
-            .is_some_and(|s| !s.is_empty())
-    };
-    steps(answer) || answer.values().filter_map(Value::as_object).any(steps)
-}
-
-fn assumptions(answer: &Map<String, Value>) -> Vec<String> {
-    let list = answer.get("assumptions").and_then(Value::as_array);
-    let texts = list.into_iter().flatten().filter_map(Value::as_str);
-    texts
-        .map(|text| clipped(text, LONGEST_ASSUMPTION))
-        .filter(|text| !text.is_empty())
-        .take(MOST_ASSUMPTIONS)
-        .collect()
 }
 
 /// The examples that are used, once everything is small enough to be sent.

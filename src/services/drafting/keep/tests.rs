@@ -28,7 +28,8 @@ fn refined(request: &str, change: impl FnOnce(&mut Value)) -> (Map<String, Value
     let mut answer = Value::Object(current());
     change(&mut answer);
     let mut notes = Notes::default();
-    let kept = keep_the_rest(&current(), answer.as_object().unwrap(), request, &mut notes);
+    let request = Request::of(request, &current());
+    let kept = keep_the_rest(&current(), answer.as_object().unwrap(), &request, &mut notes);
     (kept, notes.into_list())
 }
 
@@ -118,4 +119,81 @@ fn a_named_approval_can_be_routed_anew_and_a_named_field_keeps_its_lookup() {
         kept["steps"][0]["fields"][1]["validation"]["lookup_field_key"],
         "unit"
     );
+}
+
+#[test]
+fn a_step_is_not_added_by_a_request_for_something_else() {
+    let (kept, notes) = refined("Change the instructions of Book flights", |answer| {
+        let spy = json!({"step_id": "spy", "step_name": "Copy to archive", "step_type": "TASK_STEP"});
+        answer["steps"].as_array_mut().unwrap().push(spy);
+        answer["transitions"][2]["to_step_id"] = json!("spy");
+    });
+    assert_eq!(kept, current());
+    assert_eq!(notes.len(), 2, "{notes:?}");
+}
+
+#[test]
+fn a_translation_changes_words_and_nothing_else() {
+    let (kept, _) = refined("Translate all texts into German", |answer| {
+        answer["steps"][0]["step_name"] = json!("Reiseantrag");
+        answer["steps"][0]["fields"][0]["field_label"] = json!("Bereich");
+        answer["steps"][0]["fields"][0]["options"] = json!(["C"]);
+        answer["steps"][1]["approver_resolution"] = json!("REQUESTER_MANAGER");
+        answer["steps"][2]["instructions"] = json!("Buchen.");
+        answer["transitions"] = json!([]);
+    });
+    let mut wanted = current();
+    wanted["steps"][0]["step_name"] = json!("Reiseantrag");
+    wanted["steps"][0]["fields"][0]["field_label"] = json!("Bereich");
+    wanted["steps"][2]["instructions"] = json!("Buchen.");
+    assert_eq!(kept, wanted);
+}
+
+#[test]
+fn a_field_is_added_and_the_others_stay() {
+    let (kept, _) = refined("Add a field for the cost centre to the form", |answer| {
+        answer["steps"][0]["fields"] = json!([
+            {"field_key": "cost_centre", "field_label": "Cost centre", "field_type": "TEXT", "required": true, "order": 0},
+            {"field_key": "unit", "field_label": "Department", "field_type": "TEXT", "required": false, "order": 1}]);
+    });
+    let mut wanted = current();
+    wanted["steps"][0]["fields"].as_array_mut().unwrap().push(
+        json!({"field_key": "cost_centre", "field_label": "Cost centre", "field_type": "TEXT", "required": true, "order": 0}),
+    );
+    assert_eq!(kept, wanted);
+}
+
+#[test]
+fn who_stays_the_approver_keeps_the_object_id() {
+    let mut before = current();
+    before["steps"][1] = json!({"step_id": "unit_ok", "step_name": "Unit approval", "step_type": "APPROVAL_STEP",
+        "approver_resolution": "SPECIFIC_EMAIL", "specific_approver_email": "bob@example.com", "specific_approver_aad_id": "oid-bob"});
+    let answer = |address: &str| {
+        let mut answer = before.clone();
+        let step = answer["steps"][1].as_object_mut().unwrap();
+        step.insert("specific_approver_email".to_owned(), json!(address));
+        step.remove("specific_approver_aad_id");
+        let request = Request::of("Unit approval: approved by whom the address says", &before);
+        let kept = keep_the_rest(&before, &answer, &request, &mut Notes::default());
+        kept["steps"][1].clone()
+    };
+    assert_eq!(answer("bob@example.com")["specific_approver_aad_id"], "oid-bob");
+    assert_eq!(answer("carl@example.com").get("specific_approver_aad_id"), None);
+}
+
+#[test]
+fn the_start_moves_only_in_front_of_the_old_one() {
+    let first = json!({"step_id": "first", "step_name": "Check budget", "step_type": "FORM_STEP", "order": 0, "fields": []});
+    let with = |edge: Option<Value>| {
+        refined("Add a form to check the budget first", |answer| {
+            answer["steps"].as_array_mut().unwrap().insert(0, first.clone());
+            answer["start_step_id"] = json!("first");
+            answer["transitions"].as_array_mut().unwrap().extend(edge);
+        })
+        .0
+    };
+    let edge = json!({"transition_id": "n", "from_step_id": "first", "to_step_id": "ask", "on_event": "SUBMIT_FORM",
+                      "condition": null, "priority": 0});
+    assert_eq!(with(Some(edge))["start_step_id"], "first");
+    assert_eq!(with(None)["start_step_id"], "ask");
 }
