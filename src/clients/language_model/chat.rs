@@ -221,7 +221,14 @@ mod tests {
 
     #[test]
     fn what_is_no_json_object_is_none() {
-        for text in ["", "no", "[1]", "{\"a\": ", "} {", "{\"a\": [{\"b\": 1}, {\"b\": "] {
+        for text in [
+            "",
+            "no",
+            "[1]",
+            "{\"a\": ",
+            "} {",
+            "{\"a\": [{\"b\": 1}, {\"b\": ",
+        ] {
             assert!(reply(text).json_object().is_none(), "{text}");
         }
     }

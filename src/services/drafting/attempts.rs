@@ -94,7 +94,9 @@ impl Attempts<'_> {
             return Err(Failure::NotUsable);
         };
         let mended = self.mended(last).await.map_err(Failure::Model)?;
-        mended.map_or(Err(Failure::NotUsable), |outcome| Ok(Outcome { usage, ..outcome }))
+        mended.map_or(Err(Failure::NotUsable), |outcome| {
+            Ok(Outcome { usage, ..outcome })
+        })
     }
 
     /// Whether nothing is wrong, or nothing that was not wrong before the change.
@@ -117,10 +119,7 @@ impl Attempts<'_> {
         echo::without_instructions(&mut answer, &mut notes);
         let mut definition = tidy(&answer, self.rules, &mut notes);
         let mut bypassed = Vec::new();
-        if let Some(Refined {
-            current, request, ..
-        }) = &self.refined
-        {
+        if let Some(Refined { current, request, .. }) = &self.refined {
             // Corrections of what is put back anyway are of no interest.
             notes = Notes::default();
             definition = keep::keep_the_rest(current, &definition, request, &mut notes);

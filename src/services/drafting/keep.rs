@@ -51,10 +51,7 @@ pub(super) fn keep_the_rest(
     mark_start(&mut steps, current, &start);
     // Keys that definitions do not have are left out of the result in any case.
     let mut result = Map::new();
-    result.insert(
-        "steps".to_owned(),
-        steps.into_iter().map(Value::Object).collect(),
-    );
+    result.insert("steps".to_owned(), steps.into_iter().map(Value::Object).collect());
     result.insert("transitions".to_owned(), Value::Array(transitions));
     result.insert("start_step_id".to_owned(), start);
     result

@@ -40,13 +40,18 @@ fn remove_unreadable(definition: &mut Map<String, Value>, findings: &[Finding], 
         .map(segments)
         .collect();
     for path in &mut paths {
-        let is_condition = matches!(path.as_slice(), [list, _, key, ..] if list == "transitions" && key == "condition");
+        let is_condition =
+            matches!(path.as_slice(), [list, _, key, ..] if list == "transitions" && key == "condition");
         if is_condition {
             path.truncate(2);
         }
     }
     // From the end on, so that the places of what is still to be taken out stay right.
-    paths.sort_by_cached_key(|path| path.iter().map(|part| part.parse().unwrap_or(0)).collect::<Vec<usize>>());
+    paths.sort_by_cached_key(|path| {
+        path.iter()
+            .map(|part| part.parse().unwrap_or(0))
+            .collect::<Vec<usize>>()
+    });
     paths.dedup();
     let mut root = Value::Object(std::mem::take(definition));
     for path in paths.iter().rev() {
@@ -93,16 +98,16 @@ fn remove(root: &mut Value, path: &[String]) -> bool {
 }
 
 /// An approval that nobody can be found for goes to the requester's manager.
-fn approvers(
-    steps: &mut [Map<String, Value>],
-    findings: &[Finding],
-    rules: Rules<'_>,
-    notes: &mut Notes,
-) {
+fn approvers(steps: &mut [Map<String, Value>], findings: &[Finding], rules: Rules<'_>, notes: &mut Notes) {
     let is_lost = |index: usize| {
         let path = format!("steps[{index}].");
         findings.iter().any(|finding| {
-            let kinds = ["APPROVER_INCOMPLETE", "MISSING_APPROVER", "STEP_ASSIGNEE", "LOOKUP_UNKNOWN"];
+            let kinds = [
+                "APPROVER_INCOMPLETE",
+                "MISSING_APPROVER",
+                "STEP_ASSIGNEE",
+                "LOOKUP_UNKNOWN",
+            ];
             kinds.iter().any(|kind| finding.kind.starts_with(kind))
                 && finding.path.as_deref().is_some_and(|at| at.starts_with(&path))
         })

@@ -87,8 +87,7 @@ pub enum MadeBy {
 }
 
 const NOT_CONFIGURED: &str = "No language model is configured, so this is a plain draft to start from.";
-const NOT_AVAILABLE: &str =
-    "The language model gave no answer, so this is a plain draft to start from.";
+const NOT_AVAILABLE: &str = "The language model gave no answer, so this is a plain draft to start from.";
 const NOT_USABLE: &str =
     "The language model's drafts could not be used, so this is a plain draft to start from.";
 const UNCHANGED_NOT_CONFIGURED: &str = "No language model is configured; the definition is unchanged.";

@@ -13,7 +13,8 @@ pub(in super::super) fn bypassed(
     refined: &Map<String, Value>,
     request: &Request,
 ) -> Vec<Finding> {
-    let approvals = objects(current, "steps").filter(|step| filled(step, "step_type") == Some("APPROVAL_STEP"));
+    let approvals =
+        objects(current, "steps").filter(|step| filled(step, "step_type") == Some("APPROVAL_STEP"));
     approvals
         .filter(|step| {
             let liberty = request.liberty(step);

@@ -117,7 +117,9 @@ fn leads_there_by_new_steps(answered: &[&Edge], edge: &Edge, changes: &Changes) 
 pub(super) fn start(current: &Map<String, Value>, answer: &Map<String, Value>, changes: &Changes) -> Value {
     let old = current.get("start_step_id").cloned().unwrap_or(Value::Null);
     let new = answer.get("start_step_id").cloned().unwrap_or(Value::Null);
-    let is_gone = old.as_str().is_none_or(|id| id.is_empty() || changes.removed.contains(id));
+    let is_gone = old
+        .as_str()
+        .is_none_or(|id| id.is_empty() || changes.removed.contains(id));
     let comes_first = new.as_str().is_some_and(|id| changes.added.contains(id));
     let leads_to_the_old = list(answer, "transitions").iter().any(|edge| {
         edge.get("to_step_id") == Some(&old)
@@ -126,5 +128,9 @@ pub(super) fn start(current: &Map<String, Value>, answer: &Map<String, Value>, c
                 .and_then(Value::as_str)
                 .is_some_and(|from| changes.added.contains(from))
     });
-    if is_gone || (comes_first && leads_to_the_old) { new } else { old }
+    if is_gone || (comes_first && leads_to_the_old) {
+        new
+    } else {
+        old
+    }
 }

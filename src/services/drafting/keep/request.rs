@@ -85,8 +85,22 @@ const COMMON: [&str; 16] = [
 ];
 
 const ADDS: [&str; 16] = [
-    "add", "adding", "insert", "include", "create", "new", "another", "additional", "extra", "second", "third",
-    "put", "introduce", "append", "also", "split",
+    "add",
+    "adding",
+    "insert",
+    "include",
+    "create",
+    "new",
+    "another",
+    "additional",
+    "extra",
+    "second",
+    "third",
+    "put",
+    "introduce",
+    "append",
+    "also",
+    "split",
 ];
 
 /// Words that may ask for something new, or for a change of what there is.
@@ -111,34 +125,48 @@ const REMOVES: [&str; 13] = [
 ];
 
 const REROUTES: [&str; 17] = [
-    "approver",
-    "approve",
-    "approved",
-    "lookup",
-    "route",
-    "routed",
-    "reroute",
-    "instead",
-    "assignee",
-    "sign",
-    "signed",
-    "goe",
-    "escalate",
-    "embedded",
-    "by",
-    "fallback",
-    "unanimou",
+    "approver", "approve", "approved", "lookup", "route", "routed", "reroute", "instead", "assignee", "sign",
+    "signed", "goe", "escalate", "embedded", "by", "fallback", "unanimou",
 ];
 
 const RECONNECTS: [&str; 23] = [
-    "if", "when", "unless", "condition", "transition", "go", "goe", "lead", "route", "skip", "back", "return",
-    "reject", "rejected", "rejection", "move", "reorder", "first", "loop", "connect", "otherwise", "only", "parallel",
+    "if",
+    "when",
+    "unless",
+    "condition",
+    "transition",
+    "go",
+    "goe",
+    "lead",
+    "route",
+    "skip",
+    "back",
+    "return",
+    "reject",
+    "rejected",
+    "rejection",
+    "move",
+    "reorder",
+    "first",
+    "loop",
+    "connect",
+    "otherwise",
+    "only",
+    "parallel",
 ];
 
 /// Words of order; beside something new they say where that comes.
 const ORDERS: [&str; 3] = ["after", "before", "then"];
 
-const CONVERTS: [&str; 7] = ["convert", "turn", "replace", "become", "make", "change", "transform"];
+const CONVERTS: [&str; 7] = [
+    "convert",
+    "turn",
+    "replace",
+    "become",
+    "make",
+    "change",
+    "transform",
+];
 
 const REWORDS: [&str; 11] = [
     "translate",

@@ -49,9 +49,13 @@ pub(super) fn kept(
             let is_named = request.names_field(item) || label.is_some_and(|label| request.says_name(label));
             liberty.may_change && request.removes() && is_named
         };
-        let kept = kept_list((old, new), (key, id_key), liberty.may_grow, may_go, |before, after| {
-            item(key, before, after, liberty, request)
-        });
+        let kept = kept_list(
+            (old, new),
+            (key, id_key),
+            liberty.may_grow,
+            may_go,
+            |before, after| item(key, before, after, liberty, request),
+        );
         if let Some(kept) = kept {
             step.insert(key.to_owned(), kept);
         }
@@ -184,7 +188,11 @@ fn field(field: &mut Map<String, Value>, new: &Map<String, Value>, request: &Req
         field.insert("field_type".to_owned(), "LOOKUP_USER_SELECT".into());
     }
     if let Some(changed) = new.get("validation").and_then(Value::as_object) {
-        let mut merged = rules.as_ref().and_then(Value::as_object).cloned().unwrap_or_default();
+        let mut merged = rules
+            .as_ref()
+            .and_then(Value::as_object)
+            .cloned()
+            .unwrap_or_default();
         let changed = changed
             .iter()
             .filter(|(key, _)| !key.starts_with("lookup_") || speaks_of_lookups);

@@ -113,7 +113,10 @@ fn addresses(
             &["specific_approver_email", "approver_email", "approver"],
         ),
         ("spoc_email", &["spoc_email"]),
-        ("conditional_fallback_approver", &["conditional_fallback_approver"]),
+        (
+            "conditional_fallback_approver",
+            &["conditional_fallback_approver"],
+        ),
     ];
     for (key, sources) in sources {
         match first_filled(raw, sources).map(str::trim) {
@@ -204,10 +207,7 @@ fn lookup(raw: &Map<String, Value>, step: &mut Map<String, Value>, rules: Rules<
         return false;
     };
     step.insert("lookup_id".to_owned(), json!(table));
-    step.insert(
-        "lookup_source_field_key".to_owned(),
-        json!(line(field, NAME)),
-    );
+    step.insert("lookup_source_field_key".to_owned(), json!(line(field, NAME)));
     copy_line(raw, step, "lookup_source_step_id");
     true
 }

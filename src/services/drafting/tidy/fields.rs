@@ -62,7 +62,10 @@ fn sections(raw: &Map<String, Value>, step: &mut Map<String, Value>) -> BTreeSet
         section.insert("order".to_owned(), json!(order));
         let repeats = raw.get("is_repeating").and_then(flag).unwrap_or(false);
         section.insert("is_repeating".to_owned(), json!(repeats));
-        let least = raw.get("min_rows").and_then(number).and_then(|rows| rows.as_u64());
+        let least = raw
+            .get("min_rows")
+            .and_then(number)
+            .and_then(|rows| rows.as_u64());
         if let Some(least) = least.filter(|_| repeats) {
             section.insert("min_rows".to_owned(), json!(least));
         }

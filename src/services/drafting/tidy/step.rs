@@ -125,7 +125,9 @@ fn task(raw: &Map<String, Value>, step: &mut Map<String, Value>, notes: &mut Not
         let mut source = Map::new();
         copy_line(linked, &mut source, "source_step_id");
         copy_line(linked, &mut source, "source_section_id");
-        let keys = list(linked, "context_field_keys").iter().filter_map(Value::as_str);
+        let keys = list(linked, "context_field_keys")
+            .iter()
+            .filter_map(Value::as_str);
         let keys: Vec<String> = keys.map(fields::slug).collect();
         source.insert("context_field_keys".to_owned(), json!(keys));
         step.insert("linked_repeating_source".to_owned(), Value::Object(source));
@@ -181,7 +183,9 @@ fn fork(raw: &Map<String, Value>, step: &mut Map<String, Value>, notes: &mut Not
     let mut branches: Vec<Value> = Vec::new();
     for (index, raw) in list(raw, "branches").iter().enumerate() {
         // Some models name the first step of a branch and nothing else.
-        let start = raw.as_str().map(|start| Map::from_iter([("start_step_id".to_owned(), json!(start))]));
+        let start = raw
+            .as_str()
+            .map(|start| Map::from_iter([("start_step_id".to_owned(), json!(start))]));
         let Some(raw) = raw.as_object().cloned().or(start) else {
             notes.add("Something among the branches that is no branch was left out.");
             continue;
@@ -207,7 +211,11 @@ fn fork(raw: &Map<String, Value>, step: &mut Map<String, Value>, notes: &mut Not
 fn join(raw: &Map<String, Value>, step: &mut Map<String, Value>, notes: &mut Notes) {
     copy_line(raw, step, "source_fork_step_id");
     copy_word(raw, step, "join_mode", &["ALL", "ANY", "MAJORITY"], notes);
-    if let Some(minutes) = raw.get("timeout_minutes").and_then(number).and_then(|n| n.as_u64()) {
+    if let Some(minutes) = raw
+        .get("timeout_minutes")
+        .and_then(number)
+        .and_then(|n| n.as_u64())
+    {
         step.insert("timeout_minutes".to_owned(), json!(minutes));
     }
 }

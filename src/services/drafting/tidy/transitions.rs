@@ -77,8 +77,12 @@ fn condition(raw: &Value) -> Value {
 }
 
 fn single_condition(raw: &Map<String, Value>) -> Value {
-    let field = first_filled(raw, &["field", "field_key"]).unwrap_or_default().trim();
-    let is_other_root = ["ticket.", "current_step."].iter().any(|root| field.starts_with(root));
+    let field = first_filled(raw, &["field", "field_key"])
+        .unwrap_or_default()
+        .trim();
+    let is_other_root = ["ticket.", "current_step."]
+        .iter()
+        .any(|root| field.starts_with(root));
     let field = if is_other_root || field.is_empty() {
         field.to_owned()
     } else {

@@ -49,7 +49,10 @@ fn dates(given: &Value, label: &str, notes: &mut Notes) -> Option<Value> {
         .iter()
         .filter_map(|key| Some(((*key).to_owned(), json!(flag(given.get(*key)?)?))))
         .collect();
-    if DATES.iter().all(|key| rules.get(*key) == Some(&Value::Bool(false))) {
+    if DATES
+        .iter()
+        .all(|key| rules.get(*key) == Some(&Value::Bool(false)))
+    {
         notes.add(format!("{label}: rules that allow no date at all were left out."));
         return None;
     }
@@ -57,13 +60,7 @@ fn dates(given: &Value, label: &str, notes: &mut Notes) -> Option<Value> {
 }
 
 /// Exchanges two bounds of which the lower one is the higher; a greatest length of zero is none.
-fn right_way_round(
-    rules: &mut Map<String, Value>,
-    least: &str,
-    most: &str,
-    label: &str,
-    notes: &mut Notes,
-) {
+fn right_way_round(rules: &mut Map<String, Value>, least: &str, most: &str, label: &str, notes: &mut Notes) {
     let (Some(low), Some(high)) = (rules.get(least).cloned(), rules.get(most).cloned()) else {
         return;
     };
@@ -96,7 +93,10 @@ pub(super) fn requirements(
         if let Some(required) = then.get("required").and_then(flag) {
             effect.insert("required".to_owned(), json!(required));
         }
-        if let Some(dates) = then.get("date_validation").and_then(|given| dates(given, label, notes)) {
+        if let Some(dates) = then
+            .get("date_validation")
+            .and_then(|given| dates(given, label, notes))
+        {
             effect.insert("date_validation".to_owned(), dates);
         }
         let id = filled(raw, "rule_id").map_or_else(|| format!("rule_{}", index + 1), str::to_owned);

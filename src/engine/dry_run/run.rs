@@ -1,0 +1,281 @@
+//! One imaginary ticket, played from start to end by whoever can act.
+
+use crate::domain::id::{StepKey, TicketId, TicketStepId};
+use crate::domain::json::JsonObject;
+use crate::domain::person::{Actor, AdminRole, Email, Person};
+use crate::domain::refusal::Refusal;
+use crate::domain::ticket::{ApprovalDecision, Step, Ticket};
+use crate::domain::time::Timestamp;
+use crate::domain::workflow::StepType;
+use crate::engine::command::{CreateTicket, NamedPerson};
+use crate::engine::definition::validate::Finding;
+use crate::engine::facts::{
+    Definitions, FactSheet, Facts, LookupFact, LookupUser, ManagerFact, Need, PersonFact, Policy,
+};
+use crate::engine::{Command, Undecided, Verdict, decide};
+use serde_json::{Map, Value, json};
+
+/// Most commands of one run, beside those that each step of the workflow needs.
+const MOST_MOVES: usize = 400;
+/// After so many moves the values change every so many more: people do not answer the same for ever.
+const PATIENCE: usize = 40;
+
+/// One imaginary ticket.
+pub(super) struct Run<'a> {
+    definitions: &'a Definitions,
+    scenarios: &'a [Map<String, Value>],
+    first: usize,
+    refused: Option<StepKey>,
+    has_manager: bool,
+    pub(super) ticket: Option<Ticket>,
+    moves: usize,
+    /// The steps of tickets that its decisions looked at.
+    pub(super) effort: usize,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(
+        definitions: &'a Definitions,
+        scenarios: &'a [Map<String, Value>],
+        first: usize,
+        refused: Option<StepKey>,
+        has_manager: bool,
+    ) -> Self {
+        Self {
+            definitions,
+            scenarios,
+            first,
+            refused,
+            has_manager,
+            ticket: None,
+            moves: 0,
+            effort: 0,
+        }
+    }
+
+    /// Plays until the ticket ends.
+    pub(super) fn play(&mut self) -> Result<(), Box<Finding>> {
+        let create = CreateTicket {
+            ticket_id: TicketId::derived("dry-run"),
+            title: "Dry run".to_owned(),
+            description: None,
+            initial_form_values: JsonObject::new(),
+            attachment_ids: Vec::new(),
+            initial_form_step_ids: Vec::new(),
+        };
+        let mut last = self.send(&requester(), &Command::Create(create));
+        while let Some(ticket) = self.ticket.clone().filter(Ticket::is_live) {
+            if self.moves >= self.most_moves() {
+                return Err(self.stuck("the ticket does not come to an end"));
+            }
+            last = self.move_on(&ticket);
+            if let Err(refusal) = &last {
+                return Err(self.stuck(&refusal.to_string()));
+            }
+        }
+        match last {
+            Ok(()) => Ok(()),
+            Err(refusal) => Err(self.stuck(&refusal.to_string())),
+        }
+    }
+
+    /// A cycle through people ends because the values change on the way; a long workflow takes its time.
+    fn most_moves(&self) -> usize {
+        self.definitions
+            .own
+            .steps
+            .len()
+            .saturating_mul(4)
+            .saturating_add(MOST_MOVES)
+    }
+
+    /// Does the next thing that somebody can do.
+    fn move_on(&mut self, ticket: &Ticket) -> Result<(), Refusal> {
+        let mut last = Refusal::invalid("nobody can act");
+        for step in ticket.steps.iter().filter(|step| step.is_live()) {
+            for command in self.ways_on(ticket, step) {
+                for actor in actors(ticket) {
+                    match self.send(&actor, &command) {
+                        Ok(()) => {
+                            self.moves += 1;
+                            return Ok(());
+                        }
+                        Err(Refusal::PermissionDenied(_)) => {}
+                        Err(refusal) => last = refusal,
+                    }
+                }
+            }
+        }
+        Err(last)
+    }
+
+    fn ways_on(&mut self, ticket: &Ticket, step: &Step) -> Vec<Command> {
+        let id: TicketStepId = step.id.clone();
+        match step.kind {
+            StepType::Form => vec![Command::SubmitForm {
+                step: id,
+                form_values: JsonObject::new(),
+                attachment_ids: Vec::new(),
+            }],
+            StepType::Approval if self.refused.as_ref() == Some(&step.key) => {
+                self.refused = None;
+                vec![Command::Reject {
+                    step: id,
+                    comment: Some("dry run".to_owned()),
+                }]
+            }
+            StepType::Approval => vec![Command::Approve {
+                step: id,
+                comment: None,
+            }],
+            StepType::Task if ticket.active_assignment(&id).is_some() => vec![Command::CompleteTask {
+                step: id,
+                execution_notes: Some("dry run".to_owned()),
+                output_values: JsonObject::new(),
+                attachment_ids: Vec::new(),
+            }],
+            // Nobody can assign a task of a requester without manager or approver; an administrator skips it.
+            StepType::Task => vec![
+                Command::Assign {
+                    step: id.clone(),
+                    agent: NamedPerson {
+                        email: imaginary("agent").email,
+                        aad_id: None,
+                        display_name: None,
+                    },
+                },
+                Command::ManagerSkip {
+                    step: id,
+                    reason: "dry run".to_owned(),
+                },
+            ],
+            StepType::Notify | StepType::Fork | StepType::Join | StepType::SubWorkflow => Vec::new(),
+        }
+    }
+
+    /// Decides a command on the ticket with the values of the present scenario.
+    fn send(&mut self, actor: &Actor, command: &Command) -> Result<(), Refusal> {
+        self.effort += 1 + self.ticket.as_ref().map_or(0, |ticket| ticket.steps.len());
+        let turn = self.moves.saturating_sub(PATIENCE) / PATIENCE.max(1);
+        let scenario = self
+            .scenarios
+            .get((self.first + turn) % self.scenarios.len().max(1));
+        if let (Some(ticket), Some(values)) = (&mut self.ticket, scenario) {
+            ticket.form_values.0.extend(values.clone());
+        }
+        let mut sheet = FactSheet::new(actor.clone(), NOW, "dry-run".to_owned(), policy());
+        for _ in 0..12 {
+            let facts = Facts {
+                sheet: &sheet,
+                definitions: self.definitions,
+            };
+            match decide(self.ticket.as_ref(), command, &facts) {
+                Ok(Verdict::Applied(decision)) => {
+                    self.ticket = Some(decision.ticket);
+                    return Ok(());
+                }
+                Ok(Verdict::AlreadyDone { .. }) => return Err(Refusal::invalid("nothing changes")),
+                Err(Undecided::Refused(refusal)) => return Err(refusal),
+                Err(Undecided::Needs(needs)) => {
+                    for need in needs {
+                        self.answer(&mut sheet, need)?;
+                    }
+                }
+            }
+        }
+        Err(Refusal::invalid("the decision asks for facts without end"))
+    }
+
+    fn answer(&self, sheet: &mut FactSheet, need: Need) -> Result<(), Refusal> {
+        match need {
+            Need::Manager => {
+                sheet.manager = Some(ManagerFact {
+                    person: self.has_manager.then(|| imaginary("manager")),
+                });
+            }
+            Need::Person(email) => sheet.people.push(PersonFact {
+                person: Some(Person::from_email(email.clone())),
+                manager: None,
+                revoked: false,
+                email,
+            }),
+            Need::Lookup(question) => sheet.lookups.push(LookupFact {
+                question,
+                users: vec![LookupUser {
+                    person: imaginary("lookup.user"),
+                    is_primary: true,
+                }],
+            }),
+            Need::Attachments(_) => return Err(Refusal::invalid("an imaginary ticket has no files")),
+            Need::Embedded(_) => return Err(Refusal::invalid("an embedded workflow does not exist")),
+        }
+        Ok(())
+    }
+
+    fn stuck(&self, reason: &str) -> Box<Finding> {
+        let live = self.ticket.iter().flat_map(|ticket| &ticket.steps);
+        let mut at: Vec<String> = live
+            .filter(|step| step.is_live())
+            .map(|step| step.key.to_string())
+            .collect();
+        if at.is_empty() {
+            at.push(self.definitions.own.start.to_string());
+        }
+        let mut details = Map::new();
+        details.insert("steps".to_owned(), json!(at));
+        let scenario = self.scenarios.get(self.first).cloned().unwrap_or_default();
+        details.insert("form_values".to_owned(), Value::Object(scenario));
+        if !self.has_manager {
+            details.insert("requester_has_a_manager".to_owned(), Value::Bool(false));
+        }
+        Box::new(Finding {
+            kind: "DRY_RUN_STUCK",
+            message: format!("a ticket stops at {}: {reason}", at.join(", ")),
+            path: Some(format!("steps.{}", at.join(","))),
+            details,
+        })
+    }
+}
+
+/// The instant of every dry run; no rule that remains looks at it.
+const NOW: Timestamp = Timestamp::from_millis(1_767_600_000_000);
+
+fn policy() -> Policy {
+    Policy {
+        today: NOW.to_chrono().date_naive(),
+        default_sla_minutes: Vec::new(),
+        mail_domains: vec!["example.com".to_owned()],
+    }
+}
+
+fn imaginary(name: &str) -> Person {
+    Person::from_email(Email::from_stored(format!("{name}@dry-run.invalid")))
+}
+
+pub(super) fn requester() -> Actor {
+    Actor::plain(imaginary("requester"))
+}
+
+/// Everybody who may have a part in the ticket, those first who usually act next.
+fn actors(ticket: &Ticket) -> Vec<Actor> {
+    let pending = ticket
+        .approval_tasks
+        .iter()
+        .filter(|task| task.decision == ApprovalDecision::Pending)
+        .map(|task| task.approver.clone());
+    let assignees = ticket.steps.iter().filter_map(|step| step.assignee.clone());
+    let people = pending
+        .chain(assignees)
+        .chain(["agent", "manager"].map(imaginary));
+    let mut actors: Vec<Actor> = Vec::new();
+    for person in people {
+        if !actors.iter().any(|known| known.person.is_same(&person)) {
+            actors.push(Actor::plain(person));
+        }
+    }
+    actors.insert(0, requester());
+    let mut admin = Actor::plain(imaginary("administrator"));
+    admin.admin_role = Some(AdminRole::SuperAdmin);
+    actors.push(admin);
+    actors
+}
