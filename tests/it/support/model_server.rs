@@ -6,7 +6,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use futures::stream;
+use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::fmt;
@@ -207,9 +207,13 @@ async fn behave(behaviour: Behaviour, request: &Value) -> Response {
             } else {
                 b"{\"choices\": [{\"mess"
             };
-            let part = Ok(Bytes::from_static(part));
-            let end = Err(std::io::Error::other("the model server goes away"));
-            Body::from_stream(stream::iter([part, end])).into_response()
+            // The pause lets the server send the part before the connection breaks.
+            let part = stream::iter([Ok(Bytes::from_static(part))]);
+            let end = stream::once(async {
+                tokio::task::yield_now().await;
+                Err(std::io::Error::other("the model server goes away"))
+            });
+            Body::from_stream(part.chain(end)).into_response()
         }
         Behaviour::Endless(bytes) => completion(is_stream, &"x".repeat(bytes), &[], "stop"),
         Behaviour::By(choose) => Box::pin(behave(choose(request), request)).await,

@@ -1,6 +1,6 @@
 //! A step that is there before and after: the new words where the request speaks of it, the old ones elsewhere.
 
-use super::super::lenient_json::filled;
+use super::super::lenient_json::{filled, objects};
 use super::super::notes::Notes;
 use super::request::{Liberty, Request};
 use super::{kept_list, name};
@@ -135,10 +135,14 @@ fn is_routing(key: &str) -> bool {
 
 /// Whether the answer wanted something else; defaults that it wrote out do not count.
 fn differs(old: &Map<String, Value>, new: &Map<String, Value>) -> bool {
-    new.iter().any(|(key, value)| {
-        let is_list = LISTS.iter().any(|(list, _)| list == key);
-        key != "order" && !is_list && old.get(key).is_some_and(|known| known != value)
-    })
+    new.iter()
+        .any(|(key, value)| match LISTS.iter().find(|(list, _)| list == key) {
+            Some((list, id_key)) => objects(old, list).any(|item| {
+                let answered = objects(new, list).find(|other| other.get(*id_key) == item.get(*id_key));
+                answered.is_none_or(|answered| differs(item, answered))
+            }),
+            None => key != "order" && old.get(key).is_some_and(|known| known != value),
+        })
 }
 
 /// An item of a list: a field, a section, a branch.
