@@ -154,18 +154,12 @@ fn item(
     request: &Request,
 ) -> Map<String, Value> {
     let mut item = old.clone();
+    let is_named = |label: &str| filled(old, label).is_some_and(|label| request.says_name(label));
     match list {
-        "fields" | "output_fields" if liberty.may_change => field(&mut item, new, request),
-        "sections" if liberty.may_change => {
-            if filled(old, "section_title").is_some_and(|title| request.says_name(title)) {
-                merge(&mut item, new, &["section_id", "order"]);
-            }
-        }
-        "branches" if liberty.may_change => {
-            if filled(old, "branch_name").is_some_and(|name| request.says_name(name)) {
-                merge(&mut item, new, &["branch_id", "start_step_id"]);
-            }
-        }
+        _ if !liberty.may_change => {}
+        "sections" if is_named("section_title") => merge(&mut item, new, &["section_id", "order"]),
+        "branches" if is_named("branch_name") => merge(&mut item, new, &["branch_id", "start_step_id"]),
+        "fields" | "output_fields" => field(&mut item, new, request),
         _ => {}
     }
     if liberty.may_reword {

@@ -54,7 +54,7 @@ fn what_the_request_does_not_speak_of_is_put_back() {
     let mut wanted = current();
     wanted["steps"][2]["instructions"] = json!("Book it at once.");
     assert_eq!(kept, wanted);
-    assert_eq!(notes.len(), 3, "{notes:?}");
+    assert_eq!(notes.len(), 4, "{notes:?}");
 }
 
 #[test]

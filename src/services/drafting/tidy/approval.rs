@@ -6,6 +6,16 @@ use super::step::{copy_flag, copy_line, copy_word};
 use super::{Rules, fields};
 use serde_json::{Map, Value, json};
 
+/// The ways in which an approver is found (contract http-workflows 3.4).
+const RESOLUTIONS: [&str; 6] = [
+    "REQUESTER_MANAGER",
+    "SPECIFIC_EMAIL",
+    "SPOC_EMAIL",
+    "CONDITIONAL",
+    "STEP_ASSIGNEE",
+    "FROM_LOOKUP",
+];
+
 /// Corrects who approves. Addresses that nobody named are left out, an approval without anybody left goes to the
 /// requester's manager, and the designer stands in where a manager or an assignee may be missing. Object ids are never
 /// taken over: they decide who may approve, and a model cannot know them.
@@ -19,8 +29,15 @@ pub(super) fn approval(
     copy_flag(raw, step, "allow_reassign");
     addresses(raw, step, name, rules, notes);
     parallel(raw, step, name, rules, notes);
-    let has_specific = filled(step, "specific_approver_email").is_some();
     let given = filled(raw, "approver_resolution").map(word).unwrap_or_default();
+    if step.contains_key("parallel_approvers") {
+        // Several approvers are asked whatever the resolution says.
+        let resolution = RESOLUTIONS.iter().find(|known| **known == given);
+        let resolution = resolution.copied().unwrap_or("SPECIFIC_EMAIL");
+        step.insert("approver_resolution".to_owned(), json!(resolution));
+        return;
+    }
+    let has_specific = filled(step, "specific_approver_email").is_some();
     let resolution = match given.as_str() {
         "SPOC_EMAIL" if filled(step, "spoc_email").is_some() => "SPOC_EMAIL",
         "STEP_ASSIGNEE" if filled(raw, "step_assignee_step_id").is_some() => {
@@ -41,8 +58,7 @@ pub(super) fn approval(
         }
     };
     step.insert("approver_resolution".to_owned(), json!(resolution));
-    let may_be_missing = !matches!(resolution, "SPECIFIC_EMAIL" | "SPOC_EMAIL");
-    if may_be_missing && !step.contains_key("parallel_approval") {
+    if !matches!(resolution, "SPECIFIC_EMAIL" | "SPOC_EMAIL") {
         stand_in(step, name, rules, notes);
     }
 }

@@ -3,7 +3,7 @@
 use super::super::super::lenient_json::{filled, flag, number, objects};
 use super::super::super::notes::Notes;
 use super::slug;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Number, Value, json};
 
 const DATES: [&str; 3] = ["allow_past_dates", "allow_today", "allow_future_dates"];
 
@@ -21,12 +21,13 @@ pub(super) fn validation(
     for (key, value) in given {
         let fitting = match (key.as_str(), kind) {
             ("min_length" | "max_length", "TEXT" | "TEXTAREA") => {
-                number(value).filter(|n| n.is_u64()).map(Value::Number)
+                number(value).filter(Number::is_u64).map(Value::Number)
             }
             ("min_value" | "max_value", "NUMBER") => number(value).map(Value::Number),
-            ("regex_pattern", "TEXT" | "TEXTAREA") => filled(given, key).map(Value::from),
+            ("regex_pattern", "TEXT" | "TEXTAREA") | ("lookup_step_id", "LOOKUP_USER_SELECT") => {
+                filled(given, key).map(Value::from)
+            }
             ("date_validation", "DATE") => dates(value, label, notes),
-            ("lookup_step_id", "LOOKUP_USER_SELECT") => filled(given, key).map(Value::from),
             ("lookup_field_key", "LOOKUP_USER_SELECT") => filled(given, key).map(|key| json!(slug(key))),
             _ => None,
         };
