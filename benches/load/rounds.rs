@@ -1,0 +1,276 @@
+//! Rounds of load on either side, alternating, and what they come to.
+
+use crate::bare::Bare;
+use crate::http::Connection;
+use crate::process::Pid;
+use crate::scenario::{Piece, Scenario, World};
+use crate::service::{Service, address_of};
+use bson::{Bson, Document, doc};
+use mongodb::Database;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// How a scenario is measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    /// What.
+    pub(crate) scenario: Scenario,
+    /// By how many clients at the same time.
+    pub(crate) clients: usize,
+    /// How many rounds each side gets.
+    pub(crate) rounds: usize,
+    /// How long a round of the slower side takes, in seconds.
+    pub(crate) seconds: f64,
+}
+
+/// Who carries the load.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stage<'a> {
+    /// What scenarios draw on.
+    pub(crate) world: &'a World,
+    /// The bare driver.
+    pub(crate) bare: &'a Bare,
+    /// The service, as one process or several.
+    pub(crate) services: &'a [Service],
+    /// The database server.
+    pub(crate) mongod: Pid,
+}
+
+/// One round of one side.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Round {
+    /// Pieces per second, until everything they caused was written.
+    pub(crate) per_second: f64,
+    /// Half of the pieces took at most this, in milliseconds.
+    pub(crate) p50: f64,
+    /// 99 of 100 took at most this, in milliseconds.
+    pub(crate) p99: f64,
+    /// Processor time per piece, in microseconds: database server, service, and this program.
+    pub(crate) cpu: [f64; 3],
+    /// Operations of the database server per piece, batched rows counted one by one.
+    #[serde(default)]
+    pub(crate) operations: f64,
+}
+
+/// What a scenario came to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Figures {
+    /// What was measured.
+    pub(crate) scenario: String,
+    /// By how many clients.
+    pub(crate) clients: usize,
+    /// Against how many processes of the service.
+    pub(crate) processes: usize,
+    /// Pieces in a round.
+    pub(crate) pieces: usize,
+    /// The bare driver's rounds.
+    pub(crate) bare: Vec<Round>,
+    /// The service's rounds, in the same order.
+    pub(crate) service: Vec<Round>,
+    /// The relay's lag, 99th percentile, in milliseconds.
+    pub(crate) relay_lag: Option<f64>,
+    /// The largest process's resident memory at the end, in mebibytes.
+    pub(crate) resident: f64,
+}
+
+impl Figures {
+    /// Service over bare driver, round by round.
+    pub(crate) fn ratios(&self, of: impl Fn(&Round) -> f64) -> Vec<f64> {
+        let pairs = self.service.iter().zip(&self.bare);
+        pairs.map(|(service, bare)| of(service) / of(bare)).collect()
+    }
+}
+
+/// The middle of some numbers.
+pub(crate) fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    let at = |index: usize| numbers.get(index).copied().unwrap_or(f64::NAN);
+    let middle = numbers.len() / 2;
+    if numbers.len().is_multiple_of(2) && middle > 0 {
+        f64::midpoint(at(middle - 1), at(middle))
+    } else {
+        at(middle)
+    }
+}
+
+/// Which side a round is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Bare,
+    Service,
+}
+
+impl Stage<'_> {
+    /// Measures one scenario: a short round of each side to warm up and to learn how many pieces fill a round, then
+    /// rounds in turn, each side first every other time.
+    pub(crate) async fn measure(&self, plan: Plan) -> anyhow::Result<Figures> {
+        let few = (plan.clients * 8).max(64);
+        let mut slower = f64::MAX;
+        for side in [Side::Bare, Side::Service] {
+            slower = slower.min(self.round(plan, side, few).await?.per_second);
+        }
+        let pieces = whole(slower * plan.seconds).clamp(plan.clients * 4, 40_000);
+        let (mut bare, mut service) = (Vec::new(), Vec::new());
+        for number in 0..plan.rounds {
+            let order = if number % 2 == 0 {
+                [Side::Bare, Side::Service]
+            } else {
+                [Side::Service, Side::Bare]
+            };
+            for side in order {
+                let round = self.round(plan, side, pieces).await?;
+                match side {
+                    Side::Bare => bare.push(round),
+                    Side::Service => service.push(round),
+                }
+            }
+        }
+        let mut resident = 0_f64;
+        let mut relay_lag: Option<f64> = None;
+        for one in self.services {
+            resident = resident.max(one.pid.resident()?);
+            relay_lag = relay_lag
+                .into_iter()
+                .chain(one.relay_lag().await?)
+                .reduce(f64::max);
+        }
+        Ok(Figures {
+            scenario: plan.scenario.word(),
+            clients: plan.clients,
+            processes: self.services.len(),
+            pieces,
+            bare,
+            service,
+            relay_lag,
+            resident,
+        })
+    }
+
+    async fn round(&self, plan: Plan, side: Side, count: usize) -> anyhow::Result<Round> {
+        let pieces: Arc<[Piece]> = self.world.pieces(plan.scenario, count).await?.into();
+        let next = Arc::new(AtomicUsize::new(0));
+        let mut clients = Vec::new();
+        for client in 0..plan.clients {
+            let worker = match side {
+                Side::Bare => Worker::Bare(self.bare.clone()),
+                Side::Service => Worker::Http(Box::new(
+                    Connection::open(address_of(self.services, client)?).await?,
+                )),
+            };
+            clients.push((worker, Arc::clone(&pieces), Arc::clone(&next)));
+        }
+        let before = self.cpu()?;
+        let operations = self.operations().await?;
+        let begun = Instant::now();
+        let running: Vec<_> = clients
+            .into_iter()
+            .map(|(worker, pieces, next)| tokio::spawn(worker.run(pieces, next)))
+            .collect();
+        let mut took = Vec::with_capacity(count);
+        for client in running {
+            took.extend(client.await??);
+        }
+        match side {
+            Side::Bare => self.bare.settle().await,
+            Side::Service => settle(&self.world.database).await?,
+        }
+        let elapsed = begun.elapsed().as_secs_f64();
+        let after = self.cpu()?;
+        let mut cpu = [0.0; 3];
+        for (used, (before, after)) in cpu.iter_mut().zip(before.into_iter().zip(after)) {
+            *used = after.saturating_sub(before).as_secs_f64() * 1e6 / real(count);
+        }
+        took.sort_unstable();
+        Ok(Round {
+            per_second: real(count) / elapsed,
+            p50: at_share(&took, 50),
+            p99: at_share(&took, 99),
+            cpu,
+            operations: (self.operations().await? - operations) / real(count),
+        })
+    }
+
+    async fn operations(&self) -> anyhow::Result<f64> {
+        let status = self.world.database.run_command(doc! {"serverStatus": 1}).await?;
+        let counters = status.get_document("opcounters")?;
+        let of = |name: &str| match counters.get(name) {
+            Some(Bson::Int64(count)) => *count,
+            Some(Bson::Int32(count)) => i64::from(*count),
+            Some(_) | None => 0,
+        };
+        let all: i64 = ["insert", "query", "update", "delete", "getmore", "command"]
+            .map(of)
+            .iter()
+            .sum();
+        Ok(real(usize::try_from(all)?))
+    }
+
+    fn cpu(&self) -> anyhow::Result<[Duration; 3]> {
+        let mut services = Duration::ZERO;
+        for one in self.services {
+            services += one.pid.cpu()?;
+        }
+        Ok([self.mongod.cpu()?, services, Pid::own().cpu()?])
+    }
+}
+
+/// One client.
+enum Worker {
+    Http(Box<Connection>),
+    Bare(Bare),
+}
+
+impl Worker {
+    /// Takes pieces until there are none; answers how long each took.
+    async fn run(mut self, pieces: Arc<[Piece]>, next: Arc<AtomicUsize>) -> anyhow::Result<Vec<Duration>> {
+        let mut took = Vec::new();
+        while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let begun = Instant::now();
+            match &mut self {
+                Self::Http(connection) => piece.over_http(connection).await?,
+                Self::Bare(bare) => piece.bare(bare).await?,
+            }
+            took.push(begun.elapsed());
+        }
+        Ok(took)
+    }
+}
+
+/// Waits until the service's relay has carried on everything.
+pub(crate) async fn settle(database: &Database) -> anyhow::Result<()> {
+    let tickets = database.collection::<Document>("tickets");
+    loop {
+        let open = tickets
+            .count_documents(doc! {"tail.0": {"$exists": true}})
+            .limit(1)
+            .await?;
+        if open == 0 {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// The duration that this share of sorted durations does not exceed, in milliseconds.
+pub(crate) fn at_share(sorted: &[Duration], percent: usize) -> f64 {
+    let at = sorted.len().saturating_sub(1) * percent / 100;
+    sorted
+        .get(at)
+        .map_or(f64::NAN, |took| took.as_secs_f64() * 1_000.0)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a few thousand")]
+pub(crate) fn real(count: usize) -> f64 {
+    count as f64
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a positive number of a few thousand"
+)]
+fn whole(number: f64) -> usize {
+    number.max(0.0) as usize
+}
