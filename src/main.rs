@@ -4,6 +4,10 @@ use clap::Parser;
 use std::process::ExitCode;
 use workflow_ops::cli::{self, Cli};
 
+/// Requests allocate many small pieces on several threads; docs/performance.md has the figures that chose this one.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(cli) {

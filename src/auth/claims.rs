@@ -6,7 +6,7 @@ use crate::domain::time::Timestamp;
 use serde_json::{Map, Value};
 
 /// How far clocks may differ, in milliseconds.
-const LEEWAY: i64 = 60_000;
+pub(super) const LEEWAY: i64 = 60_000;
 
 /// A proved identity.
 #[derive(Debug, Clone, PartialEq, Eq)]

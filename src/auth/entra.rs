@@ -10,7 +10,7 @@ use url::Url;
 
 /// Checks tokens of one tenant for one application.
 #[derive(Debug)]
-pub struct EntraVerifier {
+pub(super) struct EntraVerifier {
     jwks: Jwks,
     tenant: String,
     issuers: Vec<String>,
@@ -24,7 +24,7 @@ impl EntraVerifier {
     ///
     /// # Errors
     /// The HTTP client cannot be built, or the authority's address takes no path.
-    pub fn new(auth: &AuthSettings, clock: Clock) -> anyhow::Result<Self> {
+    pub(super) fn new(auth: &AuthSettings, clock: Clock) -> anyhow::Result<Self> {
         let authority = auth.authority.as_str().trim_end_matches('/');
         let tenant = auth.tenant_id.clone();
         let address = Url::parse(&format!("{authority}/{tenant}/discovery/v2.0/keys"))?;
@@ -47,7 +47,7 @@ impl EntraVerifier {
     ///
     /// # Errors
     /// [`ServiceError::Unauthenticated`], or [`ServiceError::Unavailable`] while the keys cannot be had.
-    pub async fn authenticate(&self, token: &str) -> Result<Identity, ServiceError> {
+    pub(super) async fn authenticate(&self, token: &str) -> Result<Identity, ServiceError> {
         let key = self.jwks.key(&jwt::key_id(token)?).await?;
         let claims = jwt::verify(token, &key)?;
         let expires_at = claims.check_times(self.clock.now())?;

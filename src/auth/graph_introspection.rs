@@ -31,7 +31,7 @@ type TokenHash = [u8; 32];
 
 /// Proves Graph tokens by calling Graph.
 #[derive(Debug)]
-pub struct GraphIntrospection {
+pub(super) struct GraphIntrospection {
     me: Url,
     client: reqwest::Client,
     clock: Clock,
@@ -58,7 +58,7 @@ impl GraphIntrospection {
     ///
     /// # Errors
     /// The HTTP client cannot be built.
-    pub fn new(auth: &AuthSettings, graph: &Url, clock: Clock) -> anyhow::Result<Self> {
+    pub(super) fn new(auth: &AuthSettings, graph: &Url, clock: Clock) -> anyhow::Result<Self> {
         let base = graph.as_str().trim_end_matches('/');
         Ok(Self {
             me: Url::parse(&format!(
@@ -77,7 +77,7 @@ impl GraphIntrospection {
     ///
     /// # Errors
     /// [`ServiceError::Unauthenticated`], or [`ServiceError::Unavailable`] while Graph cannot tell.
-    pub async fn authenticate(&self, token: &str) -> Result<Identity, ServiceError> {
+    pub(super) async fn authenticate(&self, token: &str) -> Result<Identity, ServiceError> {
         let claims = jwt::unproved_claims(token)?;
         let expires_at = self.check(&claims)?;
         let hash: TokenHash = Sha256::digest(token.as_bytes()).into();

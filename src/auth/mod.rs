@@ -9,6 +9,7 @@ mod entra;
 mod graph_introspection;
 mod jwks;
 mod jwt;
+mod proved;
 
 pub use claims::Identity;
 
@@ -19,6 +20,7 @@ use crate::domain::time::Clock;
 use dev_issuer::DevIssuer;
 use entra::EntraVerifier;
 use graph_introspection::GraphIntrospection;
+use proved::ProvedTokens;
 use std::sync::Arc;
 
 /// Longest token looked at, in bytes.
@@ -26,7 +28,14 @@ const MAX_TOKEN_LEN: usize = 16 * 1024;
 
 /// Checks bearer tokens.
 #[derive(Debug)]
-pub enum Authenticator {
+pub struct Authenticator {
+    method: Method,
+    proved: ProvedTokens,
+}
+
+/// How a token is checked.
+#[derive(Debug)]
+enum Method {
     /// Tokens for this application, checked against the tenant's keys.
     Entra(EntraVerifier),
     /// Graph tokens, proved by calling Graph.
@@ -42,21 +51,29 @@ impl Authenticator {
     /// The development key or the people file cannot be used, or the HTTP client cannot be built.
     pub fn new(settings: &Settings, clock: &Clock) -> anyhow::Result<Self> {
         let auth = &settings.auth;
-        Ok(match auth.mode {
-            AuthMode::EntraApi => Self::Entra(EntraVerifier::new(auth, clock.clone())?),
+        let method = match auth.mode {
+            AuthMode::EntraApi => Method::Entra(EntraVerifier::new(auth, clock.clone())?),
             AuthMode::GraphIntrospection => {
                 let graph = &settings.directory.graph_base_url;
-                Self::Graph(GraphIntrospection::new(auth, graph, clock.clone())?)
+                Method::Graph(GraphIntrospection::new(auth, graph, clock.clone())?)
             }
             AuthMode::Dev => {
                 let people = DevelopmentDirectory::load(&settings.directory.people_file)?;
-                Self::Dev(Arc::new(DevIssuer::open(
+                Method::Dev(Arc::new(DevIssuer::open(
                     &settings.storage_path,
                     people,
                     clock.clone(),
                 )?))
             }
-        })
+        };
+        Ok(Self::by(method, clock))
+    }
+
+    fn by(method: Method, clock: &Clock) -> Self {
+        Self {
+            method,
+            proved: ProvedTokens::new(clock.clone()),
+        }
     }
 
     /// Proves who presents `token`.
@@ -68,18 +85,25 @@ impl Authenticator {
         if token.len() > MAX_TOKEN_LEN {
             return Err(ServiceError::Unauthenticated("the token is too long"));
         }
-        match self {
-            Self::Entra(verifier) => verifier.authenticate(token).await,
-            Self::Graph(introspection) => introspection.authenticate(token).await,
-            Self::Dev(issuer) => issuer.authenticate(token),
+        let hash = ProvedTokens::hash(token);
+        if let Some(identity) = self.proved.get(&hash) {
+            return Ok(identity);
         }
+        let identity = match &self.method {
+            Method::Entra(verifier) => verifier.authenticate(token).await?,
+            // It keeps its own proofs, and its refusals.
+            Method::Graph(introspection) => return introspection.authenticate(token).await,
+            Method::Dev(issuer) => issuer.authenticate(token)?,
+        };
+        self.proved.remember(hash, &identity);
+        Ok(identity)
     }
 
     /// The local issuer, in development mode.
     pub fn dev_issuer(&self) -> Option<&Arc<DevIssuer>> {
-        match self {
-            Self::Dev(issuer) => Some(issuer),
-            Self::Entra(_) | Self::Graph(_) => None,
+        match &self.method {
+            Method::Dev(issuer) => Some(issuer),
+            Method::Entra(_) | Method::Graph(_) => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::entra::EntraVerifier;
 use super::graph_introspection::GraphIntrospection;
-use super::{Authenticator, MAX_TOKEN_LEN};
+use super::{Authenticator, MAX_TOKEN_LEN, Method};
 use crate::config::{AuthMode, AuthSettings};
 use crate::domain::error::ServiceError;
 use crate::domain::time::{Clock, Timestamp};
@@ -289,11 +289,28 @@ async fn a_token_that_is_too_long_is_not_looked_at() {
         "padding",
         json!("x".repeat(MAX_TOKEN_LEN)),
     );
-    let outcome = Authenticator::Entra(verifier)
+    let outcome = Authenticator::by(Method::Entra(verifier), &clock())
         .authenticate(&tenant_key().sign(&claims))
         .await;
     assert!(is_refused(&outcome));
     assert_eq!(server.received_requests().await.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn a_token_that_was_proved_a_moment_ago_is_believed_until_it_ends_and_a_forged_one_never() {
+    let server = tenant(&[tenant_key()]).await;
+    let clock = clock();
+    let verifier = EntraVerifier::new(&settings(&server.uri()), clock.clone()).unwrap();
+    let authenticator = Authenticator::by(Method::Entra(verifier), &clock);
+    let token = tenant_key().sign(&good_claims(&server.uri()));
+    let first = authenticator.authenticate(&token).await.unwrap();
+    assert_eq!(authenticator.authenticate(&token).await.unwrap(), first);
+    let mut forged = token.clone();
+    forged.replace_range(token.len() - 8.., "AAAAAAAA");
+    assert!(is_refused(&authenticator.authenticate(&forged).await));
+    let left = first.expires_at.since(clock.now()).num_milliseconds();
+    clock.advance(left + 61_000);
+    assert!(is_refused(&authenticator.authenticate(&token).await));
 }
 
 #[tokio::test]

@@ -57,13 +57,13 @@ pub enum Target {
     AdminAudit,
     /// `notification_outbox`.
     Outbox,
-    /// `inapp_notifications`; after the mail, so that who reads a notice finds the rest done.
+    /// `inapp_notifications`; with the mail at last, so that who reads a notice finds the rest done.
     Inapp,
 }
 
 impl Target {
     /// Every target in order; those of one rank do not depend on each other.
-    pub const RANKS: [&'static [Self]; 5] = [
+    pub const RANKS: [&'static [Self]; 4] = [
         &[Self::UserAccess],
         &[Self::Attachments],
         &[
@@ -74,8 +74,7 @@ impl Target {
             Self::FormVersions,
             Self::AdminAudit,
         ],
-        &[Self::Outbox],
-        &[Self::Inapp],
+        &[Self::Outbox, Self::Inapp],
     ];
 
     /// Whether an entry has something for this target.
@@ -149,6 +148,32 @@ impl RelayTargets {
             target,
             Target::UserAccess | Target::Attachments | Target::AdminAudit
         )
+    }
+
+    /// Of entries for a target that is written entry by entry, those that still need a write: a persona that is held
+    /// already, which nearly every command wishes for, is found out for all of them by one read.
+    ///
+    /// # Errors
+    /// The database is unavailable.
+    pub async fn open<'a>(&self, target: Target, entries: Vec<&'a TailEntry>) -> Result<Vec<&'a TailEntry>> {
+        if target != Target::UserAccess || entries.len() < 2 {
+            return Ok(entries);
+        }
+        let grants = entries.iter().filter_map(|entry| grant_of(entry));
+        let rows = self
+            .access
+            .by_emails(grants.map(|grant| &grant.person.email))
+            .await?;
+        let is_open = |entry: &&TailEntry| {
+            let held = grant_of(entry)
+                .and_then(|grant| Some((grant, rows.get(&grant.person.email.key())?)))
+                .is_some_and(|(grant, row)| {
+                    let state = row.state(grant.persona);
+                    state.granted && state.entry_key.as_deref() != Some(entry.key.to_string().as_str())
+                });
+            !held
+        };
+        Ok(entries.into_iter().filter(is_open).collect())
     }
 
     /// Carries entries to one target by one write, or one per entry.
@@ -233,7 +258,8 @@ impl RelayTargets {
         )
     }
 
-    /// Takes entries out of their tails, without touching the version.
+    /// Takes entries out of their tails, without touching the version. Nobody waits for the majority here: a removal
+    /// that is lost with a primary only makes the relay carry the entry on again.
     pub async fn pull(&self, keys: &[&StableKey]) -> Result<()> {
         let mut by_ticket: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for key in keys {
@@ -255,7 +281,7 @@ impl RelayTargets {
             "update": TICKETS,
             "updates": statements,
             "ordered": false,
-            "writeConcern": {"w": "majority"},
+            "writeConcern": {"w": 1},
         };
         let reply = self.database.run_command(command).await?;
         if let Ok(errors) = reply.get_array("writeErrors") {
@@ -318,6 +344,21 @@ async fn insert<T: Relayed>(repo: &RelayedRepo<T>, entries: &[&TailEntry]) -> Re
         .collect();
     repo.insert_absent(&rows).await?;
     Ok(())
+}
+
+fn grant_of(entry: &TailEntry) -> Option<&PersonaGrant> {
+    match &entry.item {
+        TailItem::Effect(effect) => match effect.as_ref() {
+            Effect::Grant(grant) => Some(grant),
+            Effect::Notice(_)
+            | Effect::Link(_)
+            | Effect::Note(_)
+            | Effect::FormVersion(_)
+            | Effect::History(_)
+            | Effect::AdminAudit(_) => None,
+        },
+        TailItem::Audit(_) | TailItem::Command(_) => None,
+    }
 }
 
 fn notice_of(entry: &TailEntry) -> Option<&crate::domain::notice::Notice> {

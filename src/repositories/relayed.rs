@@ -145,6 +145,13 @@ impl<T: Relayed> RelayedRow<T> {
     }
 }
 
+impl<T: Relayed> RelayedRow<T> {
+    /// The rows of those tail entries that belong there.
+    pub fn all_of(entries: &[TailEntry]) -> Vec<Self> {
+        entries.iter().filter_map(Self::of).collect()
+    }
+}
+
 /// Rows of one kind, wherever they are now; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct RelayedRepo<T: Relayed> {
@@ -181,7 +188,18 @@ impl<T: Relayed> RelayedRepo<T> {
         filter: Document,
         limit: usize,
     ) -> Result<Vec<RelayedRow<T>>> {
-        let mut found = self.tail_rows(ticket_id, admits).await?;
+        let found = self.tail_rows(ticket_id, admits).await?;
+        self.newest_beside(found, ticket_id, filter, limit).await
+    }
+
+    /// The same for who has read the tail already: `found` are its rows, or rows that have left it since.
+    pub async fn newest_beside(
+        &self,
+        mut found: Vec<RelayedRow<T>>,
+        ticket_id: &TicketId,
+        filter: Document,
+        limit: usize,
+    ) -> Result<Vec<RelayedRow<T>>> {
         let mut query = doc! {"ticket_id": ticket_id.as_str()};
         query.extend(filter);
         let stored: Vec<RelayedRow<T>> = self
@@ -213,9 +231,10 @@ impl<T: Relayed> RelayedRepo<T> {
         admits: impl Fn(&T) -> bool + Send,
     ) -> Result<Vec<RelayedRow<T>>> {
         let tail = self.tickets.tail(ticket_id).await?;
-        let entries = tail.map(|tail| tail.entries).unwrap_or_default();
-        let rows = entries.iter().filter_map(RelayedRow::<T>::of);
-        Ok(rows.filter(|row| admits(&row.body)).collect())
+        let rows = tail
+            .map(|tail| RelayedRow::all_of(&tail.entries))
+            .unwrap_or_default();
+        Ok(rows.into_iter().filter(|row| admits(&row.body)).collect())
     }
 }
 
@@ -281,6 +300,10 @@ fn history_filter(who: &[PersonKey], kind: HistoryKind) -> Document {
 
 /// Adds the rows whose key is not there yet.
 fn add_new<T>(found: &mut Vec<RelayedRow<T>>, more: Vec<RelayedRow<T>>) {
+    if found.is_empty() {
+        found.extend(more);
+        return;
+    }
     let known: HashSet<String> = found.iter().map(|row| row.key.to_string()).collect();
     found.extend(
         more.into_iter()

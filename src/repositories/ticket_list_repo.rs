@@ -175,6 +175,8 @@ pub struct DigestWork {
 pub struct OpenWork {
     /// The ticket.
     pub ticket_id: TicketId,
+    /// Its version when the work was read.
+    pub version: i64,
     /// The work.
     pub row: WorkRow,
 }
@@ -200,7 +202,7 @@ impl TicketListRepo {
             .find(filter.to_document())
             .sort(doc! {"work.updated_at": -1, "_id": -1});
         let found = found
-            .projection(doc! {"version": 1, "ticket": 1, "work": 1})
+            .projection(doc! {"version": 1, "ticket": 1})
             .skip(skip)
             .limit(limit);
         found.await?.try_collect().await
@@ -242,7 +244,7 @@ impl TicketListRepo {
         let rows = self.documents.clone_with_type::<StoredTicket>();
         let found = rows
             .find(doc! {"_id": {"$in": keys}})
-            .projection(doc! {"version": 1, "ticket": 1, "work": 1});
+            .projection(doc! {"version": 1, "ticket": 1});
         let found: Vec<StoredTicket> = found.await?.try_collect().await?;
         let mut by_id: BTreeMap<String, StoredTicket> = found
             .into_iter()
@@ -257,6 +259,7 @@ impl TicketListRepo {
         struct Found {
             #[serde(rename = "_id")]
             id: TicketId,
+            version: i64,
             work: Rows,
         }
         #[derive(Debug, Deserialize)]
@@ -267,14 +270,15 @@ impl TicketListRepo {
         let rows = self.documents.clone_with_type::<Found>();
         let found = rows
             .find(doc! {"work.queues": {"$in": keys}})
-            .projection(doc! {"work.rows": 1})
+            .projection(doc! {"version": 1, "work.rows": 1})
             .limit(OPEN_ROWS);
         let found: Vec<Found> = found.await?.try_collect().await?;
         let own = |row: &WorkRow| row.queue == queue && row.who.iter().any(|person| who.contains(person));
         let open = found.into_iter().flat_map(|ticket| {
-            let id = ticket.id;
+            let (id, version) = (ticket.id, ticket.version);
             ticket.work.rows.into_iter().filter(own).map(move |row| OpenWork {
                 ticket_id: id.clone(),
+                version,
                 row,
             })
         });
@@ -285,8 +289,6 @@ impl TicketListRepo {
     pub async fn of_change_request(&self, id: &str) -> Result<Option<StoredTicket>> {
         let rows = self.documents.clone_with_type::<StoredTicket>();
         let found = rows.find_one(doc! {"ticket.change_requests.id": id});
-        found
-            .projection(doc! {"version": 1, "ticket": 1, "work": 1})
-            .await
+        found.projection(doc! {"version": 1, "ticket": 1}).await
     }
 }

@@ -10,7 +10,7 @@ use crate::domain::tail::{RecentKey, TailEntry};
 use crate::domain::ticket::Ticket;
 use crate::domain::time::Timestamp;
 use crate::domain::work::WorkIndex;
-use bson::{Bson, Document, doc};
+use bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
 use futures::TryStreamExt;
 use mongodb::error::Result;
 use mongodb::{Collection, Database};
@@ -40,8 +40,8 @@ pub struct Origin {
     pub attempt: String,
 }
 
-/// A ticket as the commit path loads it: all but the tail's entries.
-#[derive(Debug, Clone, Deserialize)]
+/// A ticket as the commit path loads it.
+#[derive(Debug, Clone)]
 pub struct LoadedTicket {
     /// The version.
     pub version: i64,
@@ -51,15 +51,57 @@ pub struct LoadedTicket {
     pub recent_keys: Vec<RecentKey>,
     /// How it came to be.
     pub origin: Origin,
-    /// How many entries the tail holds.
-    pub tail_entries: i64,
+    /// What the relay has not carried on yet.
+    pub tail: StoredTail,
     /// The whole document's size.
-    pub bytes: i64,
+    pub bytes: usize,
+}
+
+impl LoadedTicket {
+    /// Reads a whole document: taking parts of it on the server costs more than sending it.
+    fn read(document: &RawDocument) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Parts {
+            version: i64,
+            ticket: Ticket,
+            recent_keys: Vec<RecentKey>,
+            origin: Origin,
+        }
+        let parts: Parts = bson::deserialize_from_slice(document.as_bytes())?;
+        Ok(Self {
+            tail: read_tail(parts.ticket.id.clone(), document),
+            version: parts.version,
+            ticket: parts.ticket,
+            recent_keys: parts.recent_keys,
+            origin: parts.origin,
+            bytes: document.as_bytes().len(),
+        })
+    }
+}
+
+/// A ticket and its tail, read at the same moment.
+#[derive(Debug, Clone)]
+pub struct ReadTicket {
+    /// The version.
+    pub version: i64,
+    /// The aggregate.
+    pub ticket: Ticket,
+    /// What the relay has not carried on yet.
+    pub tail: StoredTail,
 }
 
 /// A ticket as readers see it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct StoredTicket {
+    /// The version.
+    pub version: i64,
+    /// The aggregate.
+    pub ticket: Ticket,
+}
+
+/// A ticket with what was derived from it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct IndexedTicket {
     /// The version.
     pub version: i64,
     /// The aggregate.
@@ -86,6 +128,18 @@ pub struct StoredTail {
     pub entries: Vec<TailEntry>,
     /// Elements that are no entries of ours.
     pub unreadable: Vec<Bson>,
+}
+
+impl StoredTail {
+    /// How many elements it holds.
+    pub const fn len(&self) -> usize {
+        self.entries.len() + self.unreadable.len()
+    }
+
+    /// Whether everything has been carried on.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// Access to tickets; cheap to clone.
@@ -116,25 +170,60 @@ impl TicketRepo {
 
     /// Loads a ticket for a decision.
     pub async fn load(&self, id: &TicketId) -> Result<Option<LoadedTicket>> {
-        let projection = doc! {
-            "version": 1,
-            "ticket": 1,
-            "recent_keys": 1,
-            "origin": 1,
-            "tail_entries": {"$size": {"$cond": [{"$isArray": "$tail"}, "$tail", []]}},
-            "bytes": {"$bsonSize": "$$ROOT"},
-        };
-        self.documents
-            .clone_with_type::<LoadedTicket>()
+        let found = self.raw().find_one(doc! {"_id": id.as_str()}).await?;
+        found.map(|document| LoadedTicket::read(&document)).transpose()
+    }
+
+    /// The version of a ticket; `None` when there is no such ticket.
+    pub async fn version_of(&self, id: &TicketId) -> Result<Option<i64>> {
+        let found = self
+            .raw()
             .find_one(doc! {"_id": id.as_str()})
-            .projection(projection)
-            .await
+            .projection(doc! {"version": 1})
+            .await?;
+        Ok(found.and_then(|document| document.get_i64("version").ok()))
+    }
+
+    /// Reads a ticket as it is now, with its tail: whoever then reads what the relay has carried on misses nothing.
+    pub async fn read_with_tail(&self, id: &TicketId) -> Result<Option<ReadTicket>> {
+        #[derive(Deserialize)]
+        struct Parts {
+            version: i64,
+            ticket: Ticket,
+        }
+        let found = self
+            .raw()
+            .find_one(doc! {"_id": id.as_str()})
+            .projection(doc! {"version": 1, "ticket": 1, "tail": 1})
+            .await?;
+        let Some(document) = found else {
+            return Ok(None);
+        };
+        let parts: Parts = bson::deserialize_from_slice(document.as_bytes())?;
+        Ok(Some(ReadTicket {
+            tail: read_tail(parts.ticket.id.clone(), &document),
+            version: parts.version,
+            ticket: parts.ticket,
+        }))
+    }
+
+    fn raw(&self) -> Collection<RawDocumentBuf> {
+        self.documents.clone_with_type()
     }
 
     /// Reads a ticket as it is now.
     pub async fn read(&self, id: &TicketId) -> Result<Option<StoredTicket>> {
         self.documents
             .clone_with_type::<StoredTicket>()
+            .find_one(doc! {"_id": id.as_str()})
+            .projection(doc! {"version": 1, "ticket": 1})
+            .await
+    }
+
+    /// Reads a ticket with its work index, for comparing the two.
+    pub async fn read_indexed(&self, id: &TicketId) -> Result<Option<IndexedTicket>> {
+        self.documents
+            .clone_with_type::<IndexedTicket>()
             .find_one(doc! {"_id": id.as_str()})
             .projection(doc! {"version": 1, "ticket": 1, "work": 1})
             .await
@@ -143,17 +232,17 @@ impl TicketRepo {
     /// The tail of one ticket; `None` when there is no such ticket.
     pub async fn tail(&self, id: &TicketId) -> Result<Option<StoredTail>> {
         let found = self
-            .documents
+            .raw()
             .find_one(doc! {"_id": id.as_str()})
             .projection(doc! {"tail": 1})
             .await?;
-        Ok(found.and_then(read_tail))
+        Ok(found.map(|document| read_tail(id.clone(), &document)))
     }
 
     /// The tails that are not empty, oldest first, at most `limit` tickets; for the sweep and for one person's lists.
     pub async fn open_tails(&self, limit: i64) -> Result<Vec<StoredTail>> {
-        let found: Vec<Document> = self
-            .documents
+        let found: Vec<RawDocumentBuf> = self
+            .raw()
             .find(doc! {"tail.0": {"$exists": true}})
             .sort(doc! {"tail.0.at": 1})
             .limit(limit)
@@ -161,7 +250,11 @@ impl TicketRepo {
             .await?
             .try_collect()
             .await?;
-        Ok(found.into_iter().filter_map(read_tail).collect())
+        let tails = found.iter().filter_map(|document| {
+            let id = TicketId::from_stored(document.get_str("_id").ok()?);
+            Some(read_tail(id, document))
+        });
+        Ok(tails.collect())
     }
 
     /// How many tickets have an open tail, counted up to `limit`.
@@ -304,22 +397,23 @@ impl Insertion for NewTicket<'_> {
     }
 }
 
-fn read_tail(mut document: Document) -> Option<StoredTail> {
-    let ticket_id = TicketId::from_stored(document.get_str("_id").ok()?);
-    let elements = match document.remove("tail") {
-        Some(Bson::Array(elements)) => elements,
-        Some(_) | None => Vec::new(),
-    };
+fn read_tail(ticket_id: TicketId, document: &RawDocument) -> StoredTail {
     let mut tail = StoredTail {
         ticket_id,
-        entries: Vec::with_capacity(elements.len()),
+        entries: Vec::new(),
         unreadable: Vec::new(),
     };
-    for element in elements {
-        match bson::deserialize_from_bson::<TailEntry>(element.clone()) {
-            Ok(entry) => tail.entries.push(entry),
-            Err(_) => tail.unreadable.push(element),
+    let Ok(elements) = document.get_array("tail") else {
+        return tail;
+    };
+    for element in elements.into_iter().filter_map(std::result::Result::ok) {
+        let entry = element
+            .as_document()
+            .and_then(|entry| bson::deserialize_from_slice::<TailEntry>(entry.as_bytes()).ok());
+        match entry {
+            Some(entry) => tail.entries.push(entry),
+            None => tail.unreadable.extend(Bson::try_from(element)),
         }
     }
-    Some(tail)
+    tail
 }

@@ -10,9 +10,11 @@ use crate::domain::id::UserAccessId;
 use crate::domain::person::{Email, Person, Personas};
 use crate::domain::time::Timestamp;
 use bson::{Document, doc};
+use futures::TryStreamExt;
 use mongodb::error::Result;
 use mongodb::{ClientSession, Collection, Database};
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The collection's name.
 pub const COLLECTION: &str = "user_access";
@@ -170,6 +172,22 @@ impl UserAccessRepo {
     /// The record with this address, active or not.
     pub async fn by_email(&self, email: &Email) -> Result<Option<UserAccessRow>> {
         self.rows.find_one(doc! {"_id": email.key()}).await
+    }
+
+    /// The records with these addresses, active or not, by lower-cased address.
+    pub async fn by_emails(
+        &self,
+        emails: impl Iterator<Item = &Email>,
+    ) -> Result<BTreeMap<String, UserAccessRow>> {
+        let keys: BTreeSet<String> = emails.map(Email::key).collect();
+        let keys: Vec<String> = keys.into_iter().collect();
+        let rows: Vec<UserAccessRow> = self
+            .rows
+            .find(doc! {"_id": {"$in": keys}})
+            .await?
+            .try_collect()
+            .await?;
+        Ok(rows.into_iter().map(|row| (row.email_key.clone(), row)).collect())
     }
 
     /// Active records whose name or address contains the text, without regard to case, by address.

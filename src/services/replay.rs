@@ -89,7 +89,8 @@ impl Replay {
     /// # Errors
     /// The database is unavailable, or there is no such ticket.
     pub async fn ticket(&self, id: &TicketId) -> Result<Replayed, ServiceError> {
-        let stored = self.tickets.read(id).await?.ok_or(Refusal::TicketNotFound)?;
+        let found = self.tickets.read_indexed(id).await?;
+        let stored = found.ok_or(Refusal::TicketNotFound)?;
         let rows = self.commands.up_to(id, stored.version).await?;
         let definitions = self.facts.definitions_of(&stored.ticket).await?;
         let difference = match self.fold(&rows, definitions).await? {

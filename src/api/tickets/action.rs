@@ -13,9 +13,6 @@ use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::request::Parts;
 use serde::Serialize;
 
-/// How many audit events an action's answer shows.
-const NEWEST_EVENTS: usize = 5;
-
 /// Who sends a command, and how.
 #[derive(Debug, Clone)]
 pub(crate) struct CommandContext {
@@ -109,8 +106,9 @@ impl CommandContext {
     ) -> ApiResult<Json<ActionResponse>> {
         let actor = self.actor.clone();
         let executed = self.execute(app, ticket, body, expected, command).await?;
-        let opened = app.tickets.open((*executed.ticket).clone()).await?;
-        let events = app.tickets.newest_events(&opened.ticket, NEWEST_EVENTS).await?;
+        let events = app.tickets.newest_events(&executed).await?;
+        let ticket = std::sync::Arc::unwrap_or_clone(executed.ticket);
+        let opened = app.tickets.open(ticket).await?;
         Ok(Json(ActionResponse::of(&opened, &events, &actor)))
     }
 }

@@ -4,7 +4,7 @@ use super::person::UserSnapshot;
 use super::ticket::word;
 use super::wire_time::{wire_time, wire_time_option};
 use crate::domain::ticket::{
-    ApprovalDecision, ApprovalRule, InfoRequest, NoteKind, Outcome, Step, StepState, TaskWork,
+    ApprovalDecision, ApprovalRule, EmbeddedRun, InfoRequest, NoteKind, Outcome, Step, StepState, TaskWork,
 };
 use crate::domain::workflow::StepType;
 use crate::engine::definition::{StepDefinition, StepKind};
@@ -57,11 +57,7 @@ impl StepView {
         let ticket = &opened.ticket;
         let question = ticket.open_question(&step.id).map(InfoRequest::waits_for);
         let branch = Branch::of(opened, step);
-        let run = step
-            .container
-            .as_ref()
-            .and_then(|id| ticket.step(id))
-            .and_then(|step| step.embedded.as_ref());
+        let run = embedded_run(opened, step);
         let votes = Votes::of(opened, step);
         Self {
             ticket_step_id: step.id.to_string(),
@@ -94,6 +90,12 @@ impl StepView {
             sub_workflow_step_order: step.container_order,
         }
     }
+}
+
+/// The embedded run that a step belongs to.
+fn embedded_run<'a>(opened: &'a OpenedTicket, step: &Step) -> Option<&'a EmbeddedRun> {
+    let container = opened.ticket.step(step.container.as_ref()?)?;
+    container.embedded.as_ref()
 }
 
 /// The branch a step runs in, else the one it is drawn in.
@@ -333,18 +335,19 @@ pub struct ActionableTask {
 impl ActionableTask {
     /// A step with the actions that are offered on it.
     pub fn of(opened: &OpenedTicket, step: &Step, available_actions: Vec<&'static str>) -> Self {
-        let view = StepView::of(opened, step);
+        let branch = Branch::of(opened, step);
+        let run = embedded_run(opened, step);
         Self {
-            ticket_step_id: view.ticket_step_id,
-            step_id: view.step_id,
-            step_name: view.step_name,
-            step_type: word(&view.step_type),
-            state: view.state,
+            ticket_step_id: step.id.to_string(),
+            step_id: step.key.to_string(),
+            step_name: step.name.clone(),
+            step_type: word(&step.kind),
+            state: opened.ticket.state_of(step),
             available_actions,
-            branch_id: view.branch_id,
-            branch_name: view.branch_name,
-            parent_sub_workflow_step_id: view.parent_sub_workflow_step_id,
-            from_sub_workflow_name: view.from_sub_workflow_name,
+            branch_id: branch.as_ref().map(|branch| branch.id.clone()),
+            branch_name: branch.map(|branch| branch.name),
+            parent_sub_workflow_step_id: step.container.as_ref().map(ToString::to_string),
+            from_sub_workflow_name: run.map(|run| run.name.clone()),
         }
     }
 }

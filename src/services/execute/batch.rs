@@ -11,12 +11,16 @@ use crate::domain::ticket::Ticket;
 use crate::engine::{
     Command, Decision, Definitions, Effect, FactSheet, Facts, Need, Undecided, Verdict, decide,
 };
+use crate::repositories::audit_repo::AuditRow;
 use crate::services::facts::FactSource;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// How long a client's idempotency key is honoured, in minutes.
 pub(super) const KEY_MINUTES: i64 = 24 * 60;
+
+/// How many events an answer shows.
+pub(crate) const NEWEST_EVENTS: usize = 5;
 
 /// What one command of a batch came to.
 #[derive(Debug)]
@@ -41,6 +45,7 @@ pub(super) struct Batch {
     state: Arc<Ticket>,
     keys: Vec<RecentKey>,
     entries: Vec<TailEntry>,
+    newest: Vec<AuditRow>,
     outcomes: Vec<(Envelope, Outcome)>,
 }
 
@@ -51,6 +56,7 @@ impl Batch {
             state: Arc::clone(&known.ticket),
             keys: Vec::new(),
             entries: Vec::new(),
+            newest: known.newest.clone(),
             outcomes: Vec::with_capacity(envelopes.len()),
         };
         for envelope in envelopes {
@@ -83,6 +89,11 @@ impl Batch {
     /// What they caused.
     pub(super) fn entries(&self) -> &[TailEntry] {
         &self.entries
+    }
+
+    /// The newest events that the relay had not carried on when the ticket was loaded, or that came since.
+    pub(super) fn newest(&self) -> &[AuditRow] {
+        &self.newest
     }
 
     /// Gives the commands back, undecided.
@@ -162,15 +173,14 @@ impl Batch {
             at: sheet.now,
         });
         self.state = Arc::new(decision.ticket);
-        let events = decision.events.clone();
-        self.entries.extend(entries(
-            &self.state,
-            sheet,
-            recorded,
-            decision.events,
-            decision.effects,
-        ));
-        Outcome::Applied(self.executed(decision.created, events, false))
+        let caused = entries(&self.state, sheet, recorded, decision.events, decision.effects);
+        let events = AuditRow::all_of(&caused);
+        self.entries.extend(caused);
+        let executed = self.executed(decision.created, events.clone(), false);
+        self.newest.extend(events);
+        let surplus = self.newest.len().saturating_sub(NEWEST_EVENTS);
+        self.newest.drain(..surplus);
+        Outcome::Applied(executed)
     }
 
     /// The answer to a command whose key is known: the first one's success, if the body is the same.
@@ -212,12 +222,13 @@ impl Batch {
         }
     }
 
-    fn executed(&self, created: Option<String>, events: Vec<AuditEvent>, replayed: bool) -> Executed {
+    fn executed(&self, created: Option<String>, events: Vec<AuditRow>, replayed: bool) -> Executed {
         Executed {
             ticket: Arc::clone(&self.state),
             version: self.state.version,
             created,
             events,
+            before: Some(self.newest.clone()),
             replayed,
         }
     }

@@ -10,6 +10,7 @@ use crate::domain::tail::RecentKey;
 use crate::domain::time::Timestamp;
 use crate::engine::command::CreateTicket;
 use crate::engine::{Command, Decision, Definitions, FactSheet, Verdict, work_index};
+use crate::repositories::audit_repo::AuditRow;
 use crate::repositories::ticket_repo::{InsertOutcome, NewTicket, Origin};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -189,7 +190,6 @@ impl Execute {
                 "a new ticket must have version 1 and the id drawn for it",
             ));
         }
-        let events = decision.events.clone();
         let recorded = batch::record(prepared, sheet, Some(id.to_string()))?;
         let entries = batch::entries(&ticket, sheet, recorded, decision.events, decision.effects);
         let work = work_index::derive(&ticket, definitions);
@@ -207,6 +207,7 @@ impl Execute {
         match self.tickets.writes().insert(&new).await? {
             InsertOutcome::Created => {
                 metrics::counter!("workflow_commands_total").increment(1);
+                let events = AuditRow::all_of(&entries);
                 self.relay.hand_over(entries);
                 Ok(Attempt::Done(executed(ticket, Some(id.to_string()), events)))
             }

@@ -5,6 +5,7 @@ mod create;
 mod request;
 pub(crate) mod turn;
 
+pub(crate) use batch::NEWEST_EVENTS;
 pub(crate) use request::identity;
 pub use request::{CommandRequest, CreateRequest, Executed, ExpectedVersion, IdempotencyKey, fingerprint};
 
@@ -13,6 +14,7 @@ use crate::domain::error::ServiceError;
 use crate::domain::id::TicketId;
 use crate::domain::refusal::Refusal;
 use crate::domain::ticket::Ticket;
+use crate::repositories::audit_repo::AuditRow;
 use crate::repositories::ticket_command_repo::TicketCommandRepo;
 use crate::repositories::ticket_repo::TicketRepo;
 use crate::services::facts::FactSource;
@@ -144,6 +146,7 @@ impl Execute {
             ticket: Arc::new(stored.ticket),
             created,
             events: Vec::new(),
+            before: None,
             replayed: true,
         })
     }
@@ -164,16 +167,13 @@ impl Execute {
     }
 }
 
-fn executed(
-    ticket: Ticket,
-    created: Option<String>,
-    events: Vec<crate::domain::audit::AuditEvent>,
-) -> Executed {
+fn executed(ticket: Ticket, created: Option<String>, events: Vec<AuditRow>) -> Executed {
     Executed {
         version: ticket.version,
         ticket: Arc::new(ticket),
         created,
         events,
+        before: None,
         replayed: false,
     }
 }

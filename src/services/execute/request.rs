@@ -1,12 +1,12 @@
 //! What the commit path is asked, and what it answers.
 
-use crate::domain::audit::AuditEvent;
 use crate::domain::id::{AttachmentId, StepKey, TicketId, random_key};
 use crate::domain::json::JsonObject;
 use crate::domain::person::{Actor, Person};
 use crate::domain::ticket::Ticket;
 use crate::domain::workflow::VersionRef;
 use crate::engine::Command;
+use crate::repositories::audit_repo::AuditRow;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
@@ -121,7 +121,10 @@ pub struct Executed {
     /// The id of what the command created.
     pub created: Option<String>,
     /// What the command made happen, in order; empty when it had had its effect already.
-    pub events: Vec<AuditEvent>,
+    pub events: Vec<AuditRow>,
+    /// What happened before and was not in its collection when the ticket was loaded, oldest first; `None` when
+    /// nobody looked.
+    pub before: Option<Vec<AuditRow>>,
     /// Whether this is the answer to a repeat of a command that was committed before.
     pub replayed: bool,
 }

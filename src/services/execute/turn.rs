@@ -4,7 +4,7 @@
 //! leaves no trace; a refusal is answered only on a state that was current after the command came in, either because
 //! it was read since or because the batch's own commit proved it.
 
-use super::batch::{Batch, Outcome};
+use super::batch::{Batch, NEWEST_EVENTS, Outcome};
 use super::request::{CommandKey, Executed, ExpectedVersion};
 use crate::domain::error::ServiceError;
 use crate::domain::id::{AttachmentId, TicketId};
@@ -13,7 +13,8 @@ use crate::domain::tail::{RECENT_KEYS, RecentKey, TAIL_ENTRIES};
 use crate::domain::ticket::Ticket;
 use crate::domain::workflow::VersionRef;
 use crate::engine::{Command, Definitions, FactSheet, Need, work_index};
-use crate::repositories::ticket_repo::TicketRepo;
+use crate::repositories::audit_repo::AuditRow;
+use crate::repositories::ticket_repo::{StoredTail, TicketRepo};
 use crate::repositories::ticket_write::{Commit, CommitOutcome};
 use crate::services::facts::FactSource;
 use crate::services::relay::Relay;
@@ -79,6 +80,7 @@ pub(crate) struct Held {
     pub(super) ticket: Arc<Ticket>,
     pub(super) recent_keys: VecDeque<RecentKey>,
     pub(super) definitions: Definitions,
+    pub(super) newest: Vec<AuditRow>,
     tail_entries: usize,
     bytes: usize,
 }
@@ -230,8 +232,9 @@ impl Turns {
             ticket: Arc::new(loaded.ticket),
             recent_keys: loaded.recent_keys.into(),
             definitions,
-            tail_entries: usize::try_from(loaded.tail_entries).unwrap_or(usize::MAX),
-            bytes: usize::try_from(loaded.bytes).unwrap_or(usize::MAX),
+            newest: newest_of(&loaded.tail),
+            tail_entries: loaded.tail.len(),
+            bytes: loaded.bytes,
         }))
     }
 
@@ -255,10 +258,18 @@ impl Held {
         self.recent_keys.extend(decided.keys().iter().cloned());
         let surplus = self.recent_keys.len().saturating_sub(RECENT_KEYS);
         self.recent_keys.drain(..surplus);
+        self.newest = decided.newest().to_vec();
         self.tail_entries = self.tail_entries.saturating_add(decided.entries().len());
         self.bytes = self.bytes.saturating_add(bytes);
         self
     }
+}
+
+fn newest_of(tail: &StoredTail) -> Vec<AuditRow> {
+    let mut events = AuditRow::all_of(&tail.entries);
+    let surplus = events.len().saturating_sub(NEWEST_EVENTS);
+    events.drain(..surplus);
+    events
 }
 
 /// A batch of one is to blame itself; of several, each is tried alone.

@@ -122,6 +122,7 @@ impl Relay {
             let mut limit = StepLimit::NONE;
             return self.carry_all(target, &entries, now, &mut limit).await;
         }
+        let entries = self.0.targets.open(target, entries).await?;
         let share = entries.len().div_ceil(SIDE_BY_SIDE).max(1);
         let shares = entries.chunks(share).map(|share| async move {
             let mut limit = StepLimit::NONE;

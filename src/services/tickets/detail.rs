@@ -12,7 +12,9 @@ use crate::engine::definition::{CompiledWorkflow, StepKind};
 use crate::repositories::audit_repo::AuditRow;
 use crate::repositories::note_repo::NoteRow;
 use crate::repositories::ticket_repo::StoredTicket;
+use crate::services::execute::{Executed, NEWEST_EVENTS};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// Newest notes that a ticket's page shows.
 const NOTES: usize = 500;
@@ -43,6 +45,23 @@ pub struct TicketDetail {
     pub events: Vec<AuditRow>,
 }
 
+impl TicketDetail {
+    /// Whether nothing in it is newer than the ticket, which was read first.
+    fn is_of_one_version(&self) -> bool {
+        let OpenedTicket {
+            ticket,
+            notes,
+            form_versions,
+            ..
+        } = &self.opened;
+        self.events.iter().all(|row| row.seq <= ticket.version)
+            && notes.iter().all(|row| row.seq <= ticket.version)
+            && form_versions
+                .iter()
+                .all(|form| form.version <= ticket.form_version)
+    }
+}
+
 /// Somebody who has worked on a ticket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreviousAgent {
@@ -57,18 +76,31 @@ pub struct PreviousAgent {
 }
 
 impl TicketService {
-    /// A ticket's page.
+    /// A ticket's page. One that was read lately is shown again if the database has no newer version of the ticket.
     ///
     /// # Errors
     /// Unknown 404, foreign 403, or the database is unavailable.
-    pub async fn detail(&self, actor: &Actor, id: &str) -> Result<TicketDetail, ServiceError> {
-        let stored = self.visible(actor, id).await?;
-        let opened = self.open(stored.ticket).await?;
-        let events = self
-            .audit
-            .newest(&opened.ticket.id, |_| true, bson::Document::new(), EVENTS)
-            .await?;
-        Ok(TicketDetail { opened, events })
+    pub async fn detail(&self, actor: &Actor, id: &str) -> Result<Arc<TicketDetail>, ServiceError> {
+        let ticket_id = super::ticket_id(id)?;
+        if let Some(kept) = self.pages.newest(&ticket_id)
+            && self.tickets.version_of(&ticket_id).await? == Some(kept.opened.ticket.version)
+        {
+            return Self::seen_by(actor, &kept.opened.ticket).map(|()| kept);
+        }
+        let read = self.tickets.read_with_tail(&ticket_id).await?;
+        let read = read.ok_or_else(super::unknown_ticket)?;
+        Self::seen_by(actor, &read.ticket)?;
+        let in_tail = AuditRow::all_of(&read.tail.entries);
+        let events = async {
+            let all = bson::Document::new();
+            Ok(self.audit.newest_beside(in_tail, &ticket_id, all, EVENTS).await?)
+        };
+        let (opened, events) = tokio::try_join!(self.open(read.ticket), events)?;
+        let detail = Arc::new(TicketDetail { opened, events });
+        if detail.is_of_one_version() {
+            self.pages.keep(&detail);
+        }
+        Ok(detail)
     }
 
     /// A ticket with what its views add: only what it has is looked up.
@@ -127,15 +159,21 @@ impl TicketService {
         Ok(opened)
     }
 
-    /// The newest audit events of a ticket, newest first.
+    /// The newest audit events of a ticket after a command, newest first. What the commit path knows is not read
+    /// again: it has seen the tail, so only the collection is left to look at, and not even that after many events.
     ///
     /// # Errors
     /// The database is unavailable.
-    pub async fn newest_events(&self, ticket: &Ticket, limit: usize) -> Result<Vec<AuditRow>, ServiceError> {
-        Ok(self
-            .audit
-            .newest(&ticket.id, |_| true, bson::Document::new(), limit)
-            .await?)
+    pub async fn newest_events(&self, executed: &Executed) -> Result<Vec<AuditRow>, ServiceError> {
+        let (id, all) = (&executed.ticket.id, bson::Document::new());
+        let Some(before) = &executed.before else {
+            return Ok(self.audit.newest(id, |_| true, all, NEWEST_EVENTS).await?);
+        };
+        let known: Vec<AuditRow> = before.iter().chain(&executed.events).cloned().collect();
+        if known.len() >= NEWEST_EVENTS {
+            return Ok(known.into_iter().rev().take(NEWEST_EVENTS).collect());
+        }
+        Ok(self.audit.newest_beside(known, id, all, NEWEST_EVENTS).await?)
     }
 
     /// Everybody who has worked on a ticket, the latest first (contract http-tickets 5.2).

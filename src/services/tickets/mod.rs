@@ -2,6 +2,7 @@
 
 mod agent;
 mod detail;
+mod lately_read;
 mod lists;
 mod manager;
 mod queues;
@@ -17,6 +18,7 @@ pub use raise::NewTicket;
 use crate::domain::error::{ErrorCode, ServiceError};
 use crate::domain::id::TicketId;
 use crate::domain::person::Actor;
+use crate::domain::ticket::Ticket;
 use crate::domain::time::Clock;
 use crate::engine::permission_guard;
 use crate::repositories::audit_repo::AuditRepo;
@@ -28,6 +30,7 @@ use crate::repositories::ticket_repo::{StoredTicket, TicketRepo};
 use crate::repositories::workflow_repo::WorkflowRepo;
 use crate::services::execute::Execute;
 use crate::services::facts::FactSource;
+use lately_read::LatelyRead;
 use mongodb::Database;
 
 /// Reads tickets; cheap to clone.
@@ -43,6 +46,8 @@ pub struct TicketService {
     facts: FactSource,
     execute: Execute,
     clock: Clock,
+    lately_read: LatelyRead<OpenedTicket>,
+    pages: LatelyRead<TicketDetail>,
 }
 
 impl TicketService {
@@ -59,6 +64,8 @@ impl TicketService {
             facts: facts.clone(),
             execute: execute.clone(),
             clock: clock.clone(),
+            lately_read: LatelyRead::new(),
+            pages: LatelyRead::new(),
         }
     }
 
@@ -69,8 +76,13 @@ impl TicketService {
     pub async fn visible(&self, actor: &Actor, id: &str) -> Result<StoredTicket, ServiceError> {
         let id = ticket_id(id)?;
         let stored = self.tickets.read(&id).await?.ok_or_else(unknown_ticket)?;
-        if permission_guard::may_see(&stored.ticket, actor) {
-            return Ok(stored);
+        Self::seen_by(actor, &stored.ticket).map(|()| stored)
+    }
+
+    /// Whether the actor may see a ticket; otherwise 403.
+    fn seen_by(actor: &Actor, ticket: &Ticket) -> Result<(), ServiceError> {
+        if permission_guard::may_see(ticket, actor) {
+            return Ok(());
         }
         Err(ServiceError::forbidden("this ticket is not yours to see"))
     }

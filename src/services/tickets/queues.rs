@@ -81,7 +81,11 @@ impl TicketService {
             .saturating_mul(page_size);
         let rows: Vec<OpenWork> = open.into_iter().skip(skip).take(page_size).collect();
         let tickets = self
-            .opened_by_id(rows.iter().map(|row| row.ticket_id.clone()).collect())
+            .opened_in_version(
+                rows.iter()
+                    .map(|row| (row.ticket_id.clone(), row.version))
+                    .collect(),
+            )
             .await?;
         let with_ticket = rows.into_iter().filter_map(|row| {
             let opened = Arc::clone(tickets.get(&row.ticket_id)?);
@@ -90,7 +94,28 @@ impl TicketService {
         Ok(with_ticket.collect())
     }
 
-    /// These tickets, each fetched once.
+    /// These tickets, in these versions or newer; only those that have not been read lately are fetched.
+    async fn opened_in_version(
+        &self,
+        wanted: HashMap<TicketId, i64>,
+    ) -> Result<HashMap<TicketId, Arc<OpenedTicket>>, ServiceError> {
+        let mut known = HashMap::with_capacity(wanted.len());
+        let mut missing = Vec::new();
+        for (id, version) in wanted {
+            match self.lately_read.get(&id, version) {
+                Some(opened) => {
+                    known.insert(id, opened);
+                }
+                None => missing.push(id),
+            }
+        }
+        if !missing.is_empty() {
+            known.extend(self.opened_by_id(missing).await?);
+        }
+        Ok(known)
+    }
+
+    /// These tickets as they are now, each fetched once.
     pub(super) async fn opened_by_id(
         &self,
         mut ids: Vec<TicketId>,
@@ -99,8 +124,9 @@ impl TicketService {
         ids.dedup();
         let mut tickets = HashMap::new();
         for stored in self.lists.by_ids(&ids).await? {
-            let opened = self.open_for_list(stored).await?;
-            tickets.insert(opened.ticket.id.clone(), Arc::new(opened));
+            let opened = Arc::new(self.open_for_list(stored).await?);
+            self.lately_read.keep(&opened);
+            tickets.insert(opened.ticket.id.clone(), opened);
         }
         Ok(tickets)
     }

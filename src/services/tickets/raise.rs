@@ -5,7 +5,7 @@ use crate::domain::error::{ErrorCode, ServiceError};
 use crate::domain::id::{AttachmentId, StepKey};
 use crate::domain::json::JsonObject;
 use crate::domain::person::Actor;
-use crate::domain::workflow::{VersionRef, WorkflowStatus};
+use crate::domain::workflow::VersionRef;
 use crate::services::execute::{CreateRequest, Executed, IdempotencyKey};
 
 /// What a requester sends.
@@ -42,10 +42,7 @@ impl TicketService {
         let unknown =
             || ServiceError::not_found(ErrorCode::WorkflowNotFound, "there is no such published workflow");
         let id = crate::domain::id::WorkflowId::try_from(new.workflow_id).map_err(|_| unknown())?;
-        let template = self.workflows.find(&id).await?.ok_or_else(unknown)?;
-        let number = template
-            .published_version
-            .filter(|_| template.status == WorkflowStatus::Published);
+        let number = self.workflows.requestable(&id).await?;
         let version = VersionRef {
             workflow_id: id,
             version_number: number.ok_or_else(unknown)?,
