@@ -140,7 +140,8 @@ async fn a_command_whose_answer_is_lost_is_neither_lost_nor_applied_twice() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_is_applied_once_when_answers_to_reads_are_lost_as_well() {
-    let wire = Wire::start("recent_keys").await;
+    // Every read and every write of a ticket names the collection.
+    let wire = Wire::start("tickets").await;
     let app = behind(&wire).await;
     let version = publish(&app.database).await;
     let ticket = create(&app, &version, "one").await.ticket;

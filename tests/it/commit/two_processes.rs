@@ -2,7 +2,7 @@
 
 use super::oracle;
 use super::process::Process;
-use super::stage::{MARK, approve, create, note, run, stage};
+use super::stage::{MARK, ZOE, actor, approve, create, note, run, stage};
 use futures::future::join_all;
 use std::collections::BTreeSet;
 use workflow_ops::domain::time::Clock;
@@ -63,4 +63,23 @@ async fn a_refusal_is_decided_on_what_another_process_has_committed() {
     let again = run(&two, MARK, &ticket.id, approve(&ticket)).await.unwrap();
     assert_eq!(again.version, approved.version);
     oracle::check(&one).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_and_an_inbox_shown_before_are_shown_again_as_another_process_left_them() {
+    let (one, version) = stage().await;
+    let two = Process::on(one.database.clone(), Clock::System);
+    let ticket = create(&one, &version, "page").await.ticket;
+    let (mark, id) = (actor(MARK), ticket.id.as_str());
+    for _ in 0..2 {
+        let page = one.tickets.detail(&mark, id).await.unwrap();
+        assert_eq!(page.opened.ticket.version, 1);
+        assert_eq!(one.tickets.approvals(&mark, 1, 20).await.unwrap().total, 1);
+    }
+    run(&two, MARK, &ticket.id, approve(&ticket)).await.unwrap();
+    let page = one.tickets.detail(&mark, id).await.unwrap();
+    assert_eq!(page.opened.ticket.version, 2);
+    assert!(page.events.iter().any(|row| row.seq == 2), "{:?}", page.events);
+    assert_eq!(one.tickets.approvals(&mark, 1, 20).await.unwrap().total, 0);
+    assert!(one.tickets.detail(&actor(ZOE), id).await.is_err());
 }

@@ -17,7 +17,7 @@ use workflow_ops::domain::workflow::StepType;
 use workflow_ops::repositories::inapp_row::InappRow;
 use workflow_ops::repositories::outbox_row::OutboxRow;
 use workflow_ops::repositories::relayed::{Relayed, RelayedRow};
-use workflow_ops::repositories::ticket_repo::{StoredTicket, TicketRepo};
+use workflow_ops::repositories::ticket_repo::{IndexedTicket, TicketRepo};
 use workflow_ops::repositories::user_access_repo::UserAccessRow;
 use workflow_ops::services::replay::Replay;
 
@@ -107,7 +107,11 @@ async fn look_at(app: &App, id: &TicketId) -> Looked {
             .violations
             .push(format!("{id} is not the fold of its commands: {difference}"));
     }
-    let stored = TicketRepo::new(&app.database).read(id).await.unwrap().unwrap();
+    let stored = TicketRepo::new(&app.database)
+        .read_indexed(id)
+        .await
+        .unwrap()
+        .unwrap();
     look_at_aggregate(&stored, &mut looked.violations);
     let rows = Rows { app, id };
     let commands = rows
@@ -135,7 +139,7 @@ async fn look_at(app: &App, id: &TicketId) -> Looked {
 
 /// Every version was made by one command, and no key was carried out twice.
 fn look_at_commands(
-    stored: &StoredTicket,
+    stored: &IndexedTicket,
     rows: &[RelayedRow<RecordedCommand>],
     violations: &mut Vec<String>,
 ) {
@@ -155,7 +159,7 @@ fn look_at_commands(
 }
 
 /// No step, vote or assignment is doubled, and somebody can act as long as the ticket is live.
-fn look_at_aggregate(stored: &StoredTicket, violations: &mut Vec<String>) {
+fn look_at_aggregate(stored: &IndexedTicket, violations: &mut Vec<String>) {
     let ticket = &stored.ticket;
     let steps = ticket
         .steps
