@@ -3,7 +3,10 @@
 //! With `ENGINE_REPEAT=<name>:<times>` one part runs so often and nothing else happens; `scripts/bench-instructions`
 //! counts its instructions under valgrind that way, because they do not depend on what else the machine does.
 
-#![expect(missing_docs, reason = "criterion's macros make public items")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a bench has no settings but what its caller exports"
+)]
 
 use criterion::Criterion;
 use serde_json::{Map, Value, json};

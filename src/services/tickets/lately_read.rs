@@ -14,8 +14,8 @@ const MAX_WEIGHT: u64 = 12 * 1024 * 1024;
 /// About how many tickets that are.
 const EXPECTED: usize = 1_000;
 /// What a ticket takes beside its parts, and what each of its parts takes, in bytes.
-const TICKET: usize = 6 * 1024;
-const PART: usize = 2 * 1024;
+const TICKET: usize = 4 * 1024;
+const PART: usize = 1_024;
 
 /// What is kept of a ticket.
 pub(super) trait Kept {
