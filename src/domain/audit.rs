@@ -1,8 +1,9 @@
 //! Audit events: what happened to a ticket, once each, never changed (contract engine-actions 3).
 
-use super::id::TicketStepId;
+use super::id::{AuditEventId, TicketStepId};
 use super::json::JsonObject;
 use super::person::Person;
+use super::tail::StableKey;
 use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +56,16 @@ pub enum AuditEventType {
     ChangeRequestWorkflowResumed,
     InfoRequestWithdrawn,
     ImportRepair,
+    /// Kept for stored documents of the reference; never taken.
+    StepCompleted,
+    /// Kept for stored documents of the reference; never taken.
+    BranchStarted,
+    /// Kept for stored documents of the reference; never taken.
+    JoinWaiting,
+    /// Kept for stored documents of the reference; never taken.
+    EngineError,
+    /// An imported event whose own word, kept in its details, is none of these.
+    ImportedEvent,
 }
 
 /// One audit event as the engine returns it; its stable key and public id follow from the commit.
@@ -71,4 +82,14 @@ pub struct AuditEvent {
     pub details: JsonObject,
     /// When.
     pub at: Timestamp,
+    /// The public id it had where it was imported from; the events of our own commands derive theirs from their keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported_id: Option<AuditEventId>,
+}
+
+impl AuditEvent {
+    /// The public id of this event, whose stable key is `key`.
+    pub fn public_id(&self, key: &StableKey) -> AuditEventId {
+        self.imported_id.clone().unwrap_or_else(|| key.audit_event_id())
+    }
 }

@@ -8,6 +8,7 @@ pub mod directory_user;
 pub mod effect;
 pub mod error;
 pub mod id;
+pub mod import;
 pub mod json;
 pub mod lookup;
 pub mod notice;

@@ -230,13 +230,24 @@ impl Actor {
         }
     }
 
-    /// The actor of commands that the service itself sends: timers and imports.
+    /// The actor of commands that the service itself sends.
     pub fn system() -> Self {
         Self::plain(Person {
             aad_id: None,
             email: Email::from_stored("system@workflow-ops.invalid"),
             display_name: "System".to_owned(),
             role_at_time: Some("system".to_owned()),
+            manager_email: None,
+        })
+    }
+
+    /// The actor of imports from another database.
+    pub fn import() -> Self {
+        Self::plain(Person {
+            aad_id: None,
+            email: Email::from_stored("import@workflow-ops.invalid"),
+            display_name: "Import".to_owned(),
+            role_at_time: Some("import".to_owned()),
             manager_email: None,
         })
     }

@@ -1,6 +1,7 @@
 //! Commands: one variant per action that a person, the scheduler or an administrator can take.
 
 use crate::domain::id::{AttachmentId, ChangeRequestId, HandoverId, StepKey, TicketId, TicketStepId};
+use crate::domain::import::ImportedTicket;
 use crate::domain::json::JsonObject;
 use crate::domain::person::Email;
 use serde::{Deserialize, Serialize};
@@ -168,6 +169,11 @@ pub enum Command {
     CancelChangeRequest { change_request: ChangeRequestId },
     /// Let every due timer take effect; sent by the scheduler (design 3, timers).
     FireTimers,
+    /// Take over a ticket that another service has run; like `Create` without an aggregate, and the base on which a
+    /// replay folds the commands that follow.
+    Import(Box<ImportedTicket>),
+    /// Bring an imported ticket on that the service it comes from had left standing.
+    TakeUp,
 }
 
 /// Whom a question is meant for: `email` or `email::step name` on the wire.
@@ -209,7 +215,9 @@ impl Command {
             | Self::ApproveChangeRequest { .. }
             | Self::RejectChangeRequest { .. }
             | Self::CancelChangeRequest { .. }
-            | Self::FireTimers => None,
+            | Self::FireTimers
+            | Self::Import(_)
+            | Self::TakeUp => None,
         }
     }
 }

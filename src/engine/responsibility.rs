@@ -23,6 +23,18 @@ pub(crate) fn task_owners(ticket: &Ticket, step: &Step) -> Vec<Person> {
     owners
 }
 
+/// Whether a live ticket has nothing open but tasks that nobody has and nobody but an administrator could pass over.
+pub(crate) fn is_out_of_reach(ticket: &Ticket) -> bool {
+    let mut open = ticket
+        .steps
+        .iter()
+        .filter(|step| step.is_live() && step.kind != StepType::SubWorkflow);
+    ticket.is_live()
+        && open.all(|step| {
+            step.kind == StepType::Task && step.assignee.is_none() && task_owners(ticket, step).is_empty()
+        })
+}
+
 /// Whether the person has approved a completed approval of this ticket.
 pub(crate) fn has_approved(ticket: &Ticket, person: &Person) -> bool {
     let completed = ticket

@@ -231,7 +231,7 @@ fn is_drawn_in(workflow: &CompiledWorkflow, key: &StepKey, fork: &StepKey, branc
 }
 
 /// Whether one walks from (container, branch) outwards through `scope`.
-fn scope_reaches(
+pub(super) fn scope_reaches(
     ticket: &Ticket,
     container: Option<&TicketStepId>,
     branch: Option<&BranchRef>,

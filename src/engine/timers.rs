@@ -80,6 +80,34 @@ fn set_timers(
     }
 }
 
+/// Sets the timers of an imported step that has a due time. Nobody has been told of what is overdue already; that begins
+/// after the usual interval, so that a service does not start with a flood of mails.
+pub(super) fn continue_sla(turn: &mut Turn<'_>, id: &TicketStepId) -> Result<(), Undecided> {
+    let step = turn.step(id)?.clone();
+    let Some(due_at) = step.due_at else { return Ok(()) };
+    let definition = match turn.definition_of(&step) {
+        Ok(definition) => definition,
+        Err(Undecided::Refused(_)) => return Ok(()),
+        Err(needs) => return Err(needs),
+    };
+    let minutes = step
+        .started_at
+        .map_or(0, |started| due_at.since(started).num_minutes());
+    set_timers(turn, id, &definition, minutes, due_at);
+    let later = turn.now().plus_minutes(REPEAT_MINUTES);
+    let now = turn.now();
+    for timer in &mut turn.ticket.timers {
+        let own = matches!(&timer.kind, TimerKind::SlaEscalation { step, .. } if step == id);
+        if own && timer.due_at <= now {
+            timer.due_at = later;
+        }
+    }
+    if step.sla_acknowledged_at.is_some() {
+        stop_escalations(turn, id);
+    }
+    Ok(())
+}
+
 /// After how many minutes past the due time a step escalates; at once when the designer named none.
 fn escalation_minutes(definition: &StepDefinition) -> Vec<i64> {
     let rules = definition.sla.as_ref().map(|sla| sla.escalations.as_slice());

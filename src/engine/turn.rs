@@ -49,6 +49,15 @@ impl<'a> Turn<'a> {
         turn
     }
 
+    /// Opens a turn on a ticket that is taken over as it is, version and times included.
+    pub(crate) fn take_over(ticket: Ticket, facts: Facts<'a>) -> Self {
+        let (version, updated_at) = (ticket.version, ticket.updated_at);
+        let mut turn = Self::open(ticket, facts);
+        turn.ticket.version = version;
+        turn.ticket.updated_at = updated_at;
+        turn
+    }
+
     /// Closes the turn into a decision.
     pub(crate) fn close(self) -> Decision {
         Decision {
@@ -146,6 +155,7 @@ impl<'a> Turn<'a> {
             actor,
             details,
             at,
+            imported_id: None,
         });
     }
 

@@ -83,7 +83,7 @@ struct TicketAuditView {
 impl From<AuditRow> for TicketAuditView {
     fn from(row: AuditRow) -> Self {
         Self {
-            audit_event_id: row.key.audit_event_id().to_string(),
+            audit_event_id: row.body.public_id(&row.key).to_string(),
             ticket_id: row.ticket_id.to_string(),
             ticket_step_id: row.body.ticket_step_id.map(|id| id.to_string()),
             event_type: row.body.event_type,

@@ -165,7 +165,7 @@ impl AuditEventView {
     /// An event with its place.
     pub fn of(key: &StableKey, event: &AuditEvent, correlation_id: &str) -> Self {
         Self {
-            audit_event_id: key.audit_event_id().to_string(),
+            audit_event_id: event.public_id(key).to_string(),
             ticket_id: key.ticket_id.to_string(),
             ticket_step_id: event.ticket_step_id.as_ref().map(ToString::to_string),
             event_type: event.event_type,

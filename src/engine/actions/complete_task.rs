@@ -5,8 +5,10 @@ use crate::domain::audit::AuditEventType;
 use crate::domain::id::{AttachmentId, TicketStepId};
 use crate::domain::json::JsonObject;
 use crate::domain::notice::TemplateKey;
+use crate::domain::person::Person;
 use crate::domain::refusal::Refusal;
-use crate::domain::ticket::{Phase, Step};
+use crate::domain::ticket::{Phase, Step, Ticket};
+use crate::domain::time::Timestamp;
 use crate::domain::workflow::{StepType, TransitionEvent};
 use crate::engine::advance::{self, Move};
 use crate::engine::closing::{Ending, end_step};
@@ -154,23 +156,26 @@ fn tell_requester(turn: &mut Turn<'_>, id: &TicketStepId) {
 
 /// Keeps the task for the agent's history (`GET /tickets/agent/history`).
 fn remember(turn: &mut Turn<'_>, id: &TicketStepId) -> Result<(), Refusal> {
-    let step = turn.step(id)?;
-    let row = as_object(json!({
-        "ticket_id": turn.ticket.id,
-        "ticket_title": turn.ticket.title,
-        "ticket_step_id": step.id,
-        "step_name": step.name,
-        "workflow_id": turn.ticket.workflow.workflow_id,
-        "workflow_name": turn.ticket.workflow.name,
-        "completed_at": turn.now().to_wire(),
-    }));
-    let who = turn.actor().person.keys();
-    let history = WorkHistory {
-        who,
-        kind: HistoryKind::CompletedTask,
-        at: turn.now(),
-        row,
-    };
+    let history = history_of(&turn.ticket, turn.step(id)?, &turn.actor().person, turn.now());
     turn.effect(Effect::History(history));
     Ok(())
+}
+
+/// A completed task as `agent`'s history keeps it.
+pub(super) fn history_of(ticket: &Ticket, step: &Step, agent: &Person, at: Timestamp) -> WorkHistory {
+    let row = as_object(json!({
+        "ticket_id": ticket.id,
+        "ticket_title": ticket.title,
+        "ticket_step_id": step.id,
+        "step_name": step.name,
+        "workflow_id": ticket.workflow.workflow_id,
+        "workflow_name": ticket.workflow.name,
+        "completed_at": at.to_wire(),
+    }));
+    WorkHistory {
+        who: agent.keys(),
+        kind: HistoryKind::CompletedTask,
+        at,
+        row,
+    }
 }

@@ -7,8 +7,10 @@ use crate::domain::audit::AuditEventType;
 use crate::domain::id::TicketStepId;
 use crate::domain::json::JsonObject;
 use crate::domain::notice::TemplateKey;
+use crate::domain::person::Person;
 use crate::domain::refusal::Refusal;
-use crate::domain::ticket::{ApprovalDecision, Step};
+use crate::domain::ticket::{ApprovalDecision, ApprovalTask, Step, Ticket};
+use crate::domain::time::Timestamp;
 use crate::domain::workflow::TransitionEvent;
 use crate::engine::advance::{self, Failure, FailureKind, Move, Moves, Scope};
 use crate::engine::approval_tally::{Tally, tally};
@@ -64,7 +66,7 @@ fn vote(
     }
     permission_guard::check_step(&turn.ticket, turn.actor(), action, turn.step(id)?)?;
     cast(turn, id, decision, comment);
-    remember(turn, id, decision, comment)?;
+    remember(turn, id, decision)?;
     let round = turn.step(id)?.approval.clone().ok_or(Refusal::StepNotFound)?;
     let votes: Vec<_> = turn
         .ticket
@@ -148,7 +150,7 @@ fn approved(turn: &mut Turn<'_>, id: &TicketStepId, comment: Option<&str>) -> Re
 }
 
 /// The step has failed: a drawn edge is followed, else the scope fails (design 8, `REJECT` edges).
-fn failed(
+pub(super) fn failed(
     turn: &mut Turn<'_>,
     id: &TicketStepId,
     kind: FailureKind,
@@ -203,20 +205,27 @@ fn tell_drawn_failure(turn: &mut Turn<'_>, id: &TicketStepId, kind: FailureKind,
 }
 
 /// Keeps the decision for the approver's history (`GET /tickets/manager/history`).
-fn remember(
-    turn: &mut Turn<'_>,
-    id: &TicketStepId,
-    decision: ApprovalDecision,
-    comment: Option<&str>,
-) -> Result<(), Refusal> {
-    let step: Step = turn.step(id)?.clone();
-    let ticket = &turn.ticket;
+fn remember(turn: &mut Turn<'_>, id: &TicketStepId, decision: ApprovalDecision) -> Result<(), Refusal> {
     let actor = &turn.actor().person;
-    let task = ticket
-        .approval_tasks_of(id)
-        .find(|task| task.approver.is_same(actor) && task.decision == decision);
+    let own = |task: &&ApprovalTask| task.approver.is_same(actor) && task.decision == decision;
+    let Some(task) = turn.ticket.approval_tasks_of(id).find(own) else {
+        return Ok(());
+    };
+    let history = history_of(&turn.ticket, turn.step(id)?, task, actor, turn.now());
+    turn.effect(Effect::History(history));
+    Ok(())
+}
+
+/// A decided vote as `person`'s history keeps it.
+pub(super) fn history_of(
+    ticket: &Ticket,
+    step: &Step,
+    task: &ApprovalTask,
+    person: &Person,
+    at: Timestamp,
+) -> WorkHistory {
     let row: JsonObject = as_object(json!({
-        "approval_task_id": task.map(|task| &task.id),
+        "approval_task_id": task.id,
         "ticket_id": ticket.id,
         "ticket_title": ticket.title,
         "ticket_step_id": step.id,
@@ -228,16 +237,14 @@ fn remember(
             "email": ticket.requester.email,
             "display_name": ticket.requester.display_name,
         },
-        "decision": decision,
-        "comment": comment,
-        "decided_at": turn.now().to_wire(),
+        "decision": task.decision,
+        "comment": task.comment,
+        "decided_at": at.to_wire(),
     }));
-    let history = WorkHistory {
-        who: actor.keys(),
+    WorkHistory {
+        who: person.keys(),
         kind: HistoryKind::Decision,
-        at: turn.now(),
+        at,
         row,
-    };
-    turn.effect(Effect::History(history));
-    Ok(())
+    }
 }

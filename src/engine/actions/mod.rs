@@ -12,11 +12,13 @@ mod draft;
 mod fire_timers;
 mod handover;
 mod hold;
+mod import;
 mod info_request;
 mod manager_skip;
 mod notes;
 mod sla;
 mod submit_form;
+mod take_up;
 
 use super::decision::Decision;
 use super::turn::Turn;
@@ -42,10 +44,7 @@ pub(crate) fn decide(
     facts: &Facts<'_>,
 ) -> Result<Verdict, Undecided> {
     let Some(ticket) = ticket else {
-        let Command::Create(create) = command else {
-            return Err(Refusal::TicketNotFound.into());
-        };
-        return Ok(applied(create::create(create, *facts)?));
+        return begin(command, facts);
     };
     if let Some(step) = command.step() {
         ticket.step(step).ok_or(Refusal::StepNotFound)?;
@@ -58,6 +57,17 @@ pub(crate) fn decide(
             Ok(applied(turn))
         }
     }
+}
+
+/// The commands that need no ticket: they make one.
+fn begin(command: &Command, facts: &Facts<'_>) -> Result<Verdict, Undecided> {
+    if let Command::Create(create) = command {
+        return Ok(applied(create::create(create, *facts)?));
+    }
+    if let Command::Import(imported) = command {
+        return Ok(applied(import::import(imported, *facts)?));
+    }
+    Err(Refusal::TicketNotFound.into())
 }
 
 #[expect(clippy::too_many_lines, reason = "one arm per command")]
@@ -171,7 +181,10 @@ fn act(turn: &mut Turn<'_>, command: &Command) -> Result<Acted, Undecided> {
         Command::CancelChangeRequest { change_request } => change_request::cancel(turn, change_request),
         Command::Cancel { reason } => cancel::cancel(turn, reason.as_deref()),
         Command::FireTimers => fire_timers::fire(turn),
-        Command::Create(_) => Err(Refusal::AlreadyExists("this ticket exists already".to_owned()).into()),
+        Command::TakeUp => take_up::take_up(turn),
+        Command::Create(_) | Command::Import(_) => {
+            Err(Refusal::AlreadyExists("this ticket exists already".to_owned()).into())
+        }
     }
 }
 

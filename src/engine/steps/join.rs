@@ -41,6 +41,16 @@ pub(in crate::engine) fn check(
     }
 }
 
+/// Whether a fork's join waits although its branches have decided it.
+pub(in crate::engine) fn is_overdue(turn: &Turn<'_>, activation: &ForkActivation) -> Result<bool, Undecided> {
+    if activation.progress != JoinProgress::Waiting {
+        return Ok(false);
+    }
+    let join = join_definition(turn, activation)?;
+    let mode = join.as_ref().map_or(JoinMode::All, |join| mode_of(join));
+    Ok(verdict(mode, &activation.branches) != Verdict::Wait)
+}
+
 /// The wait for branches is over (join timeout): what has completed must be enough, else the scope fails.
 pub(in crate::engine) fn time_out(
     turn: &mut Turn<'_>,

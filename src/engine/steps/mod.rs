@@ -67,6 +67,17 @@ pub(super) fn enter_deferred(
     activate(turn, id, &definition, &Scope::main(), moves)
 }
 
+/// Activates a live step again whose activation had been cut short.
+pub(super) fn activate_again(
+    turn: &mut Turn<'_>,
+    id: &TicketStepId,
+    moves: &mut Moves,
+) -> Result<(), Undecided> {
+    let step = turn.step(id)?.clone();
+    let definition = turn.definition_of(&step)?;
+    activate(turn, id, &definition, &Scope::of(&step), moves)
+}
+
 fn activate(
     turn: &mut Turn<'_>,
     id: &TicketStepId,
