@@ -1,6 +1,7 @@
 //! The command line.
 
 mod access;
+mod import_legacy;
 mod outbox;
 mod replay;
 mod seed;
@@ -49,6 +50,8 @@ pub enum Command {
     /// Mails that were given up.
     #[command(subcommand)]
     Outbox(OutboxCommand),
+    /// Bring the database of the backend that this service replaces over.
+    ImportLegacy(import_legacy::ImportLegacy),
     /// Build every ticket again from its recorded commands and compare it with what is stored.
     Replay,
     /// Create missing indexes and end.
@@ -71,6 +74,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Admin(command) => access::admin(command).await,
         Command::Bootstrap(command) => access::bootstrap(command).await,
         Command::Outbox(command) => outbox::run(command).await,
+        Command::ImportLegacy(wanted) => import_legacy::run(wanted).await,
         Command::Replay => replay::replay().await,
         Command::Indexes => build_indexes().await,
         Command::CheckConfig => {

@@ -71,6 +71,9 @@ pub struct StoredFile {
     /// By what a repeat under the client's idempotency key is recognised, if it sent one.
     #[serde(default)]
     pub upload_key: Option<String>,
+    /// Since when its bytes are known to be missing: an import did not find them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing_since: Option<Timestamp>,
 }
 
 impl StoredFile {

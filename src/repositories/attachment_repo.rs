@@ -132,6 +132,19 @@ impl AttachmentRepo {
         Ok(marked.matched_count == 1)
     }
 
+    /// Completes a record whose bytes were missing and have been found.
+    pub async fn found_again(&self, file: &StoredFile) -> Result<()> {
+        let set =
+            doc! {"size_bytes": file.size_bytes, "sha256": &file.sha256, "storage_key": &file.storage_key};
+        self.rows
+            .update_one(
+                doc! {"_id": file.id.as_str(), "missing_since": {"$exists": true}},
+                doc! {"$set": set, "$unset": {"missing_since": ""}},
+            )
+            .await?;
+        Ok(())
+    }
+
     /// Removes a record whose bytes are gone.
     pub async fn end_removal(&self, id: &AttachmentId) -> Result<()> {
         self.rows

@@ -122,6 +122,18 @@ impl BootstrapRepo {
         }
     }
 
+    /// Closes the bootstrap for good; one that is closed stays so.
+    pub async fn latch(&self, now: Timestamp) -> Result<()> {
+        match self
+            .state
+            .insert_one(doc! {"_id": LATCH, "latched_at": now})
+            .await
+        {
+            Err(error) if classify(&error) != WriteFault::DuplicateKey => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
     /// Opens the bootstrap again and forgets tokens and attempts: an operator's command, never HTTP.
     pub async fn reset(&self) -> Result<()> {
         self.state.delete_one(doc! {"_id": LATCH}).await?;

@@ -115,6 +115,7 @@ pub fn all() -> Vec<IndexSpec> {
         super::attachment_repo::indexes(),
         super::lookup_repo::indexes(),
         super::model_usage_repo::indexes(),
+        super::import_repo::indexes(),
     ]
     .concat()
 }

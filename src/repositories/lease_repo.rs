@@ -53,7 +53,7 @@ impl LeaseRepo {
 
     /// Gives the lease up, if it is still `owner`'s; what is known of its runs stays.
     pub async fn release(&self, job: &str, owner: &str, now: Timestamp) -> Result<()> {
-        let ended = doc! {"$set": {"expires_at": now}};
+        let ended = doc! {"$set": {"expires_at": now, "released_at": now}};
         self.documents
             .update_one(doc! {"_id": job, "owner": owner}, ended)
             .await?;
@@ -78,6 +78,12 @@ impl LeaseRepo {
         let runs = lease.get_array("runs").map(Vec::as_slice).unwrap_or_default();
         let readable = |run: &Bson| bson::deserialize_from_bson(run.clone()).ok();
         Ok(runs.iter().filter_map(readable).collect())
+    }
+
+    /// Whether any lease is held, or was held until after `since` without being given up.
+    pub async fn any_since(&self, since: Timestamp) -> Result<bool> {
+        let held = doc! {"expires_at": {"$gt": since}, "$expr": {"$ne": ["$expires_at", "$released_at"]}};
+        Ok(self.documents.find_one(held).await?.is_some())
     }
 
     /// Removes leases that ended before `before`; returns how many.

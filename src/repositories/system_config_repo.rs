@@ -1,8 +1,9 @@
 //! `system_config`: what administrators have set, one document.
 
+use super::mongo::{WriteFault, classify};
 use crate::domain::time::Timestamp;
 use crate::domain::workflow::StepType;
-use bson::{Document, doc};
+use bson::{Bson, Document, doc};
 use mongodb::error::Result;
 use mongodb::options::ReturnDocument;
 use mongodb::{ClientSession, Collection, Database};
@@ -57,6 +58,18 @@ impl SystemConfigRepo {
     pub async fn load_in(&self, session: &mut ClientSession) -> Result<StoredConfig> {
         let stored = self.rows.find_one(doc! {"_id": ID}).session(session).await?;
         Ok(stored.unwrap_or_default())
+    }
+
+    /// Stores what another service had been set to; what administrators have set here stays.
+    pub async fn adopt(&self, config: &ConfigChange, by: &str, now: Timestamp) -> Result<()> {
+        let set = bson::serialize_to_document(config)?;
+        let set = set.into_iter().filter(|(_, value)| *value != Bson::Null);
+        let mut document: Document = set.collect();
+        document.extend(doc! {"_id": ID, "config_id": ID, "updated_at": now, "updated_by": by});
+        match self.rows.clone_with_type::<Document>().insert_one(document).await {
+            Err(error) if classify(&error) != WriteFault::DuplicateKey => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Stores the keys that the change brings, within a transaction; step types it does not name keep their minutes.

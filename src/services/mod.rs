@@ -10,6 +10,7 @@ pub mod drafting;
 pub mod execute;
 pub mod facts;
 pub mod idempotency;
+pub mod import;
 pub mod lookups;
 mod mailbox;
 pub mod model;

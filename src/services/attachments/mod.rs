@@ -4,6 +4,8 @@ mod file_type;
 mod sweep;
 mod upload;
 
+pub(crate) use upload::clean_name;
+
 pub use upload::{NewFile, Uploaded};
 
 use crate::clients::object_store::{FileReader, FileStore, StoreError};
@@ -112,6 +114,12 @@ impl Attachments {
     /// As [`Attachments::info`]; the bytes are gone, or the object store is unavailable.
     pub async fn download(&self, actor: &Actor, id: &str) -> Result<(StoredFile, FileReader), ServiceError> {
         let file = self.info(actor, id).await?;
+        if file.missing_since.is_some() {
+            return Err(ServiceError::not_found(
+                ErrorCode::AttachmentNotFound,
+                "the bytes of this attachment were missing when it was imported",
+            ));
+        }
         match self.store.read(&file.storage_key).await {
             Ok(reader) => Ok((file, reader)),
             Err(StoreError::Missing) => {

@@ -150,6 +150,7 @@ impl Attachments {
             uploaded_at: now,
             natural_key,
             upload_key,
+            missing_since: None,
         };
         let before = attachment_id(file.repeat_key(), window - 1, 0);
         if let Some(first) = self.repo.find(&before).await?
@@ -301,7 +302,7 @@ fn attachment_id(repeat_key: &str, window: i64, salt: u32) -> AttachmentId {
 }
 
 /// A file's name without folders, control characters and direction overrides, at most 255 bytes; its ending is kept.
-fn clean_name(name: &str) -> String {
+pub(crate) fn clean_name(name: &str) -> String {
     let is_override =
         |c: char| matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{200E}' | '\u{200F}');
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
