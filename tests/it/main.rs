@@ -15,6 +15,7 @@ mod commit;
 mod directory;
 mod drafting;
 mod http;
+mod import;
 mod lookups;
 mod mail;
 mod proof;

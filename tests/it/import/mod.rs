@@ -1,0 +1,9 @@
+//! Imports of generated databases in the reference's shapes, into databases of their own on this run's server.
+
+mod bars;
+mod generator;
+mod http;
+mod interrupted;
+mod outcome;
+mod stage;
+mod ticket_builder;
