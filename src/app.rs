@@ -16,6 +16,7 @@ use crate::services::definition_cache::DefinitionCache;
 use crate::services::directory::Directory;
 use crate::services::drafting::Drafting;
 use crate::services::execute::Execute;
+use crate::services::exports::Exports;
 use crate::services::facts::FactSource;
 use crate::services::idempotency::Idempotency;
 use crate::services::lookups::Lookups;
@@ -71,6 +72,8 @@ pub struct Inner {
     pub facts: FactSource,
     /// The only path that changes a ticket.
     pub execute: Execute,
+    /// The bounds of exports.
+    pub exports: Exports,
     /// Tickets as people see them.
     pub tickets: TicketService,
     /// Proposals to change form data.
@@ -132,6 +135,7 @@ impl App {
         Ok(Self(Arc::new(Inner {
             authenticator: Authenticator::new(&settings, &clock)?,
             access: AccessService::new(&database, clock.clone(), settings.bootstrap.clone()),
+            exports: Exports::new(&tasks),
             idempotency: Idempotency::new(&database, clock.clone()),
             rate_limit: RateLimit::new(settings.server.requests_per_second_per_person),
             admin: Administration::new(&database, &clock, &notifications, &system_config, &tasks),

@@ -88,7 +88,7 @@ async fn get_me(caller: Caller) -> Json<UserInfo> {
 #[utoipa::path(get, path = "/me/manager", tag = "directory", operation_id = "get_my_manager",
     responses((status = 200, body = Option<ManagerInfo>)))]
 async fn get_my_manager(State(app): State<App>, caller: Caller) -> Json<Option<ManagerInfo>> {
-    let manager = app.directory.manager_of(&caller.person).await;
+    let manager = app.directory.manager_of(&caller.person, &caller.person).await;
     Json(manager.map(|manager| ManagerInfo {
         aad_id: manager.aad_id,
         email: manager.email.as_str().to_owned(),
@@ -101,10 +101,13 @@ async fn get_my_manager(State(app): State<App>, caller: Caller) -> Json<Option<M
     responses((status = 200, body = UsersFound)))]
 async fn search_users(
     State(app): State<App>,
-    _caller: Caller,
+    caller: Caller,
     ApiQuery(query): ApiQuery<SearchQuery>,
 ) -> ApiResult<Json<UsersFound>> {
-    let found = app.directory.search(&query.q, query.limit).await?;
+    let found = app
+        .directory
+        .search(&caller.person, &query.q, query.limit)
+        .await?;
     let items = found.into_iter().map(Into::into).collect();
     Ok(Json(UsersFound { items }))
 }
@@ -114,11 +117,11 @@ async fn search_users(
     params(("email" = String, Path)), responses((status = 200, body = UserInfo)))]
 async fn get_user(
     State(app): State<App>,
-    _caller: Caller,
+    caller: Caller,
     ApiPath(email): ApiPath<String>,
 ) -> ApiResult<Json<UserInfo>> {
     let email = Email::try_from(email).map_err(|_| {
         ServiceError::bad_request(ErrorCode::ValidationError, "this is not an e-mail address")
     })?;
-    Ok(Json(app.directory.user(&email).await?.into()))
+    Ok(Json(app.directory.user(&caller.person, &email).await?.into()))
 }

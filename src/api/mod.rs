@@ -7,6 +7,7 @@ pub mod dev;
 pub mod directory;
 pub mod docs;
 pub mod envelope;
+pub mod export;
 pub mod extract;
 pub mod genai;
 pub mod health;

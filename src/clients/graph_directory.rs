@@ -1,7 +1,9 @@
-//! People in Microsoft Graph, asked as an application (client credentials); no token of a caller is ever passed on.
+//! People in Microsoft Graph, asked as the application (client credentials) or in a caller's name with the caller's own
+//! Graph token, which sign-in has proved. No token goes anywhere but to the configured address.
 
 use crate::domain::directory_user::DirectoryUser;
 use crate::domain::person::Email;
+use arc_swap::ArcSwapOption;
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
@@ -13,8 +15,12 @@ use url::Url;
 
 /// How long one question may take, the second try included.
 const PATIENCE: Duration = Duration::from_secs(8);
-/// Longest pause accepted from `Retry-After`.
+/// Longest pause of `Retry-After` that a question waits for; during a longer one Graph is left alone.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+/// Longest time that Graph is left alone.
+const LONGEST_QUIET: Duration = Duration::from_mins(5);
+/// Pages of one search that are read.
+const PAGES: usize = 5;
 /// How long before its end a token is renewed.
 const RENEW_BEFORE: Duration = Duration::from_mins(5);
 /// The fields asked for.
@@ -29,10 +35,19 @@ pub struct GraphAccess {
     pub tenant_id: String,
     /// The application.
     pub client_id: String,
-    /// The application's secret.
-    pub client_secret: SecretString,
+    /// The application's secret; without one only callers' tokens can be used.
+    pub client_secret: Option<SecretString>,
     /// The API's base, with its version.
     pub base_url: Url,
+}
+
+/// In whose name Graph is asked.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// The application's.
+    Application,
+    /// A caller's, by the caller's own Graph token.
+    Caller(SecretString),
 }
 
 /// Graph does not answer the question; the text names no person.
@@ -49,6 +64,8 @@ struct Inner {
     access: GraphAccess,
     http: reqwest::Client,
     token: Mutex<Option<(SecretString, Instant)>>,
+    /// Until when Graph wants to be left alone.
+    quiet_until: ArcSwapOption<Instant>,
 }
 
 #[derive(Deserialize)]
@@ -79,6 +96,8 @@ struct User {
 struct Users {
     #[serde(default)]
     value: Vec<User>,
+    #[serde(default, rename = "@odata.nextLink")]
+    next: Option<String>,
 }
 
 impl GraphDirectory {
@@ -96,6 +115,7 @@ impl GraphDirectory {
             access,
             http,
             token: Mutex::new(None),
+            quiet_until: ArcSwapOption::empty(),
         })))
     }
 
@@ -103,51 +123,109 @@ impl GraphDirectory {
     ///
     /// # Errors
     /// Graph does not answer in time or refuses.
-    pub async fn user(&self, id_or_address: &str) -> Result<Option<DirectoryUser>, GraphError> {
+    pub async fn user(
+        &self,
+        by: &Credential,
+        id_or_address: &str,
+    ) -> Result<Option<DirectoryUser>, GraphError> {
         let url = self.url(&["users", id_or_address], &[("$select", FIELDS)])?;
-        self.one(url).await
+        self.one(by, url).await
     }
 
     /// The manager of the person with this object id or address.
     ///
     /// # Errors
     /// As [`GraphDirectory::user`].
-    pub async fn manager(&self, id_or_address: &str) -> Result<Option<DirectoryUser>, GraphError> {
+    pub async fn manager(
+        &self,
+        by: &Credential,
+        id_or_address: &str,
+    ) -> Result<Option<DirectoryUser>, GraphError> {
         let url = self.url(&["users", id_or_address, "manager"], &[("$select", FIELDS)])?;
-        self.one(url).await
+        self.one(by, url).await
+    }
+
+    /// The manager of the caller in whose name Graph is asked; everybody may ask for the own one.
+    ///
+    /// # Errors
+    /// As [`GraphDirectory::user`].
+    pub async fn own_manager(&self, by: &Credential) -> Result<Option<DirectoryUser>, GraphError> {
+        let url = self.url(&["me", "manager"], &[("$select", FIELDS)])?;
+        self.one(by, url).await
     }
 
     /// Enabled people whose name or address begins with `text`, at most `limit`.
     ///
     /// # Errors
     /// As [`GraphDirectory::user`].
-    pub async fn search(&self, text: &str, limit: usize) -> Result<Vec<DirectoryUser>, GraphError> {
+    pub async fn search(
+        &self,
+        by: &Credential,
+        text: &str,
+        limit: usize,
+    ) -> Result<Vec<DirectoryUser>, GraphError> {
+        let mut response = self.ask(by, self.search_url(text, limit)?).await?;
+        if response.status() == StatusCode::BAD_REQUEST {
+            // Some tenants do not search; all of them compare beginnings.
+            response = self.ask(by, self.beginnings_url(text, limit)?).await?;
+        }
+        let mut found = Vec::new();
+        for _ in 0..PAGES {
+            if !response.status().is_success() {
+                return Err(refused(&response));
+            }
+            let page: Users = response
+                .json()
+                .await
+                .map_err(|error| unreachable_service(&error))?;
+            found.extend(page.value.into_iter().filter_map(readable));
+            let next = page.next.filter(|_| found.len() < limit);
+            let Some(next) = next.and_then(|next| self.own_address(&next)) else {
+                break;
+            };
+            response = self.ask(by, next).await?;
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    fn search_url(&self, text: &str, limit: usize) -> Result<Url, GraphError> {
         let word: String = text
             .chars()
             .filter(|c| !matches!(c, '"' | '\\') && !c.is_control())
             .collect();
         let wanted = format!("\"displayName:{word}\" OR \"mail:{word}\" OR \"userPrincipalName:{word}\"");
-        let top = limit.to_string();
-        let query = [
-            ("$search", wanted.as_str()),
-            ("$filter", "accountEnabled eq true"),
-            ("$count", "true"),
-            ("$top", top.as_str()),
-            ("$select", FIELDS),
-        ];
-        let response = self.ask(self.url(&["users"], &query)?).await?;
-        if !response.status().is_success() {
-            return Err(refused(&response));
-        }
-        let users: Users = response
-            .json()
-            .await
-            .map_err(|error| unreachable_service(&error))?;
-        Ok(users.value.into_iter().filter_map(readable).take(limit).collect())
+        self.users_url(
+            &[("$search", &wanted), ("$filter", "accountEnabled eq true")],
+            limit,
+        )
     }
 
-    async fn one(&self, url: Url) -> Result<Option<DirectoryUser>, GraphError> {
-        let response = self.ask(url).await?;
+    fn beginnings_url(&self, text: &str, limit: usize) -> Result<Url, GraphError> {
+        let word = text.replace('\'', "''");
+        let begins = ["displayName", "mail", "userPrincipalName", "surname"]
+            .map(|field| format!("startswith({field},'{word}')"))
+            .join(" or ");
+        self.users_url(
+            &[("$filter", &format!("accountEnabled eq true and ({begins})"))],
+            limit,
+        )
+    }
+
+    fn users_url(&self, wanted: &[(&str, &str)], limit: usize) -> Result<Url, GraphError> {
+        let top = limit.to_string();
+        let shape = [("$count", "true"), ("$top", top.as_str()), ("$select", FIELDS)];
+        self.url(&["users"], &[wanted, &shape].concat())
+    }
+
+    /// The address of a further page, if it leads to where tokens may go.
+    fn own_address(&self, text: &str) -> Option<Url> {
+        let url = Url::parse(text).ok()?;
+        (url.origin() == self.0.access.base_url.origin()).then_some(url)
+    }
+
+    async fn one(&self, by: &Credential, url: Url) -> Result<Option<DirectoryUser>, GraphError> {
+        let response = self.ask(by, url).await?;
         if response.status() == StatusCode::NOT_FOUND {
             return Ok(None);
         }
@@ -161,26 +239,52 @@ impl GraphDirectory {
         Ok(readable(user))
     }
 
-    /// Asks, and once more after the pause that Graph wants.
-    async fn ask(&self, url: Url) -> Result<Response, GraphError> {
+    /// Asks, and once more after the pause that Graph wants when it is a short one.
+    async fn ask(&self, by: &Credential, url: Url) -> Result<Response, GraphError> {
+        let quiet_until = self.0.quiet_until.load();
+        if quiet_until
+            .as_deref()
+            .is_some_and(|until| *until > Instant::now())
+        {
+            return Err(GraphError("throttled".to_owned()));
+        }
         let asking = async {
-            let first = self.get(url.clone()).await?;
+            let first = self.get(by, url.clone()).await?;
             let status = first.status();
-            if status == StatusCode::UNAUTHORIZED {
+            let is_refusal_of_ours =
+                status == StatusCode::UNAUTHORIZED && matches!(by, Credential::Application);
+            if is_refusal_of_ours {
                 // The token may have been revoked before its time: renew once.
                 self.0.token.lock().await.take();
             } else if status != StatusCode::TOO_MANY_REQUESTS && !status.is_server_error() {
                 return Ok(first);
             }
-            tokio::time::sleep(pause_of(&first)).await;
-            self.get(url).await
+            let pause = pause_of(&first);
+            if pause > LONGEST_PAUSE {
+                self.leave_alone(pause);
+                return Ok(first);
+            }
+            tokio::time::sleep(pause).await;
+            let second = self.get(by, url).await?;
+            if second.status() == StatusCode::TOO_MANY_REQUESTS {
+                self.leave_alone(pause_of(&second));
+            }
+            Ok(second)
         };
         let answered = tokio::time::timeout(PATIENCE, asking).await;
         answered.map_err(|_| GraphError("time-out".to_owned()))?
     }
 
-    async fn get(&self, url: Url) -> Result<Response, GraphError> {
-        let token = self.token().await?;
+    fn leave_alone(&self, pause: Duration) {
+        let until = Instant::now() + pause.min(LONGEST_QUIET);
+        self.0.quiet_until.store(Some(Arc::new(until)));
+    }
+
+    async fn get(&self, by: &Credential, url: Url) -> Result<Response, GraphError> {
+        let token = match by {
+            Credential::Application => self.token().await?,
+            Credential::Caller(token) => token.clone(),
+        };
         self.0
             .http
             .get(url)
@@ -199,12 +303,15 @@ impl GraphDirectory {
             return Ok(token.clone());
         }
         let access = &self.0.access;
+        let Some(secret) = &access.client_secret else {
+            return Err(GraphError("the application has no secret".to_owned()));
+        };
         let authority = access.authority.as_str().trim_end_matches('/');
         let scope = format!("{}/.default", access.base_url.origin().ascii_serialization());
         let form = [
             ("grant_type", "client_credentials"),
             ("client_id", access.client_id.as_str()),
-            ("client_secret", access.client_secret.expose_secret()),
+            ("client_secret", secret.expose_secret()),
             ("scope", scope.as_str()),
         ];
         let url = format!("{authority}/{}/oauth2/v2.0/token", access.tenant_id);
@@ -260,7 +367,7 @@ fn pause_of(response: &Response) -> Duration {
         .get(RETRY_AFTER)
         .and_then(|value| value.to_str().ok());
     let seconds = wanted.and_then(|text| text.trim().parse().ok()).unwrap_or(0);
-    Duration::from_secs(seconds).min(LONGEST_PAUSE)
+    Duration::from_secs(seconds)
 }
 
 fn refused(response: &Response) -> GraphError {

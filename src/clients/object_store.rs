@@ -9,16 +9,21 @@ use object_store::buffered::BufWriter;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
 use secrecy::ExposeSecret;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
 /// How long the store may take for one step: a part, the completion, a deletion.
 const STEP: Duration = Duration::from_secs(30);
-/// Smaller files are written at once, larger ones in parts of this size, in bytes.
-const PART: usize = 5 << 20;
+/// Smaller files are written to a cloud at once, larger ones in parts of this size, in bytes; S3 takes no smaller ones.
+const CLOUD_PART: usize = 5 << 20;
+/// The same for a folder.
+const FOLDER_PART: usize = 1 << 20;
+/// Parts under way beside the one being filled; together they are what an upload holds in memory.
+const PARTS_UNDER_WAY: usize = 1;
 
 /// The store does not do what it is asked.
 #[derive(Debug, thiserror::Error)]
@@ -49,16 +54,21 @@ impl From<object_store::Error> for StoreError {
 
 /// The bytes of files; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct FileStore(Arc<dyn ObjectStore>);
+pub struct FileStore {
+    objects: Arc<dyn ObjectStore>,
+    part: usize,
+}
 
 /// A file being written; nothing is there until it is finished.
 pub struct FileWriter(BufWriter);
 
 /// A file being read.
 pub struct FileReader {
-    /// Its length in bytes.
+    /// The length of the whole file in bytes.
     pub size: u64,
-    /// Its bytes.
+    /// Which of its bytes these are.
+    pub range: Range<u64>,
+    /// The bytes.
     pub bytes: BoxStream<'static, object_store::Result<Bytes>>,
 }
 
@@ -86,32 +96,40 @@ impl FileStore {
                 anyhow::anyhow!("the folder {} cannot be used: {error}", folder.display())
             })?;
             let store = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
-            return Ok(Self(Arc::new(store)));
+            return Ok(Self {
+                objects: Arc::new(store),
+                part: FOLDER_PART,
+            });
         }
         let options = settings.store_options.iter();
         let options = options.map(|(name, value)| (name, value.expose_secret().to_owned()));
         let (store, prefix) = object_store::parse_url_opts(url, options)?;
-        Ok(Self(Arc::new(PrefixStore::new(store, prefix))))
+        Ok(Self {
+            objects: Arc::new(PrefixStore::new(store, prefix)),
+            part: CLOUD_PART,
+        })
     }
 
     /// Begins a file.
     pub fn write(&self, key: &str) -> FileWriter {
-        FileWriter(BufWriter::with_capacity(
-            Arc::clone(&self.0),
-            Path::from(key),
-            PART,
-        ))
+        let writer = BufWriter::with_capacity(Arc::clone(&self.objects), Path::from(key), self.part);
+        FileWriter(writer.with_max_concurrency(PARTS_UNDER_WAY))
     }
 
-    /// Opens a file.
+    /// Opens a file, or a part of it.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn read(&self, key: &str) -> Result<FileReader, StoreError> {
+    pub async fn read(&self, key: &str, part: Option<Range<u64>>) -> Result<FileReader, StoreError> {
         let path = Path::from(key);
-        let found = in_time(async { Ok(self.0.get(&path).await?) }).await?;
+        let options = GetOptions {
+            range: part.map(GetRange::Bounded),
+            ..GetOptions::default()
+        };
+        let found = in_time(async { Ok(self.objects.get_opts(&path, options).await?) }).await?;
         Ok(FileReader {
             size: found.meta.size,
+            range: found.range.clone(),
             bytes: found.into_stream(),
         })
     }
@@ -122,7 +140,7 @@ impl FileStore {
     /// [`StoreError`].
     pub async fn remove(&self, key: &str) -> Result<(), StoreError> {
         let path = Path::from(key);
-        match in_time(async { Ok(self.0.delete(&path).await?) }).await {
+        match in_time(async { Ok(self.objects.delete(&path).await?) }).await {
             Err(StoreError::Missing) => Ok(()),
             other => other,
         }
@@ -130,7 +148,7 @@ impl FileStore {
 
     /// Every file there is.
     pub fn list(&self) -> BoxStream<'static, Result<ListedObject, StoreError>> {
-        let listed = self.0.list(None).map_err(StoreError::from);
+        let listed = self.objects.list(None).map_err(StoreError::from);
         listed
             .map_ok(|object| ListedObject {
                 key: object.location.to_string(),

@@ -1,9 +1,10 @@
 //! The derived work of a ticket: what lists and queues select by, written with every commit and never read by decisions.
 
 use super::id::{TicketStepId, WorkflowId};
-use super::person::PersonKey;
-use super::ticket::TicketStatus;
+use super::person::{Person, PersonKey};
+use super::ticket::{StepState, TicketStatus};
 use super::time::Timestamp;
+use super::workflow::StepType;
 use serde::{Deserialize, Serialize};
 
 /// A list that a ticket appears in because of the part a person has in it; sorted by the last change.
@@ -81,6 +82,23 @@ pub struct WorkRow {
     pub at: Option<Timestamp>,
 }
 
+/// A step at which a ticket stands now, small enough to count and sort many of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiveStep {
+    /// The step.
+    pub step: TicketStepId,
+    /// Its type.
+    pub kind: StepType,
+    /// Its state.
+    pub state: StepState,
+    /// When it is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Timestamp>,
+    /// Who works on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignee: Option<Person>,
+}
+
 /// What lists and queues select a ticket by; a pure function of the aggregate (`engine::work_index::derive`).
 ///
 /// Each compound index over it holds at most one array: two arrays in one index make the server refuse the write.
@@ -92,6 +110,9 @@ pub struct WorkIndex {
     pub queues: Vec<String>,
     /// The work in those queues.
     pub rows: Vec<WorkRow>,
+    /// The steps at which it stands; none when it has ended.
+    #[serde(default)]
+    pub live: Vec<LiveStep>,
     /// The status.
     pub status: TicketStatus,
     /// The workflow.

@@ -7,7 +7,7 @@ use crate::domain::person::{Person, PersonKey};
 use crate::domain::ticket::{ApprovalDecision, HandoverStatus, InfoRequestStatus, StepState, Ticket};
 use crate::domain::time::Timestamp;
 pub use crate::domain::work::WorkIndex;
-use crate::domain::work::{Queue, Shelf, WorkRow};
+use crate::domain::work::{LiveStep, Queue, Shelf, WorkRow};
 use crate::domain::workflow::StepType;
 use std::collections::BTreeSet;
 
@@ -28,6 +28,7 @@ pub fn derive(ticket: &Ticket, _definitions: &Definitions) -> WorkIndex {
         shelves: shelves(ticket),
         queues: queues.into_iter().collect(),
         rows,
+        live: live_steps(ticket),
         status: ticket.status,
         workflow_id: ticket.workflow.workflow_id.clone(),
         has_pending_cr: ticket.pending_change_request().is_some(),
@@ -36,6 +37,22 @@ pub fn derive(ticket: &Ticket, _definitions: &Definitions) -> WorkIndex {
         next_timer_at: ticket.next_timer_at(),
         figures: super::ticket_figures::derive(ticket),
     }
+}
+
+/// The steps at which the ticket stands.
+fn live_steps(ticket: &Ticket) -> Vec<LiveStep> {
+    let live = ticket
+        .steps
+        .iter()
+        .filter(|step| ticket.is_live() && step.is_live());
+    live.map(|step| LiveStep {
+        step: step.id.clone(),
+        kind: step.kind,
+        state: ticket.state_of(step),
+        due_at: step.due_at,
+        assignee: step.assignee.clone(),
+    })
+    .collect()
 }
 
 /// Where the ticket is listed as a whole.

@@ -100,7 +100,10 @@ pub fn indexes() -> Vec<IndexSpec> {
     let index = |name, keys| IndexSpec::new(COLLECTION, name, keys);
     vec![
         index("newest", doc! {"timestamp": -1, "audit_id": -1}),
-        index("by_action", doc! {"action": 1, "timestamp": -1}),
+        index(
+            "action_newest",
+            doc! {"action": 1, "timestamp": -1, "audit_id": -1},
+        ),
         index("by_actor", doc! {"actor_email": 1, "timestamp": -1}),
         index("by_target", doc! {"target_email": 1, "timestamp": -1}),
     ]

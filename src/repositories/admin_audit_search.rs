@@ -3,7 +3,9 @@
 use super::admin_audit_repo::{AdminAuditEvent, AdminAuditRepo};
 use crate::domain::time::Timestamp;
 use bson::{Document, doc};
+use mongodb::Cursor;
 use mongodb::error::Result;
+use mongodb::options::ReadConcern;
 
 /// Totals of filtered lists stop here (design 3).
 const COUNTED: i64 = 10_000;
@@ -43,14 +45,7 @@ impl AdminAuditRepo {
 
     /// A window of the events that `filter` wants, newest first.
     pub async fn list(&self, filter: &AdminAuditFilter, skip: u64, limit: i64) -> Result<AdminAuditPage> {
-        let newest_first = doc! {"$sort": {"timestamp": -1, "audit_id": -1}};
-        let mut wanted = vec![doc! {"$match": exact(filter)}, newest_first];
-        if let Some(texts) = texts(filter) {
-            wanted.push(doc! {"$limit": SEARCHED});
-            wanted.push(doc! {"$match": texts});
-        }
-        let mut counted = wanted.clone();
-        counted.extend([doc! {"$limit": COUNTED}, doc! {"$count": "total"}]);
+        let mut wanted = selection(filter);
         let skip = i64::try_from(skip).unwrap_or(i64::MAX);
         wanted.extend([doc! {"$skip": skip}, doc! {"$limit": limit}]);
         let mut events = Vec::new();
@@ -58,20 +53,40 @@ impl AdminAuditRepo {
         while cursor.advance().await? {
             events.push(cursor.deserialize_current()?);
         }
-        let mut count = self.rows.aggregate(counted).await?;
-        let total = if count.advance().await? {
-            count
-                .deserialize_current()?
-                .get_i32("total")
-                .map_or(0, i32::unsigned_abs)
-        } else {
-            0
-        };
-        Ok(AdminAuditPage {
-            events,
-            total: total.into(),
-        })
+        let total = self.count_up_to(filter, COUNTED).await?;
+        Ok(AdminAuditPage { events, total })
     }
+
+    /// How many events `filter` wants, counted up to `limit`.
+    pub async fn count_up_to(&self, filter: &AdminAuditFilter, limit: i64) -> Result<u64> {
+        let mut counted = selection(filter);
+        counted.extend([doc! {"$limit": limit}, doc! {"$count": "total"}]);
+        let mut count = self.rows.aggregate(counted).await?;
+        if !count.advance().await? {
+            return Ok(0);
+        }
+        let total = count.deserialize_current()?.get_i32("total");
+        Ok(total.map_or(0, i32::unsigned_abs).into())
+    }
+
+    /// All events that `filter` wants, newest first, as they are at this moment.
+    pub async fn export(&self, filter: &AdminAuditFilter) -> Result<Cursor<AdminAuditEvent>> {
+        self.rows
+            .aggregate(selection(filter))
+            .with_type::<AdminAuditEvent>()
+            .read_concern(ReadConcern::snapshot())
+            .await
+    }
+}
+
+fn selection(filter: &AdminAuditFilter) -> Vec<Document> {
+    let newest_first = doc! {"$sort": {"timestamp": -1, "audit_id": -1}};
+    let mut wanted = vec![doc! {"$match": exact(filter)}, newest_first];
+    if let Some(texts) = texts(filter) {
+        wanted.push(doc! {"$limit": SEARCHED});
+        wanted.push(doc! {"$match": texts});
+    }
+    wanted
 }
 
 fn exact(filter: &AdminAuditFilter) -> Document {

@@ -17,7 +17,15 @@ pub fn indexes() -> Vec<IndexSpec> {
     vec![
         IndexSpec::new(name, "ticket", doc! {"ticket_id": 1, "seq": -1, "n": -1}),
         IndexSpec::new(name, "newest", doc! {"at": -1, "_id": -1}),
-        IndexSpec::new(name, "type", doc! {"body.event_type": 1, "at": -1}),
-        IndexSpec::new(name, "correlation", doc! {"correlation_id": 1, "at": -1}),
+        IndexSpec::new(
+            name,
+            "type_newest",
+            doc! {"body.event_type": 1, "at": -1, "_id": -1},
+        ),
+        IndexSpec::new(
+            name,
+            "correlation_newest",
+            doc! {"correlation_id": 1, "at": -1, "_id": -1},
+        ),
     ]
 }

@@ -5,7 +5,9 @@ use crate::domain::audit::AuditEventType;
 use crate::domain::time::Timestamp;
 use bson::{Bson, Document, doc};
 use futures::TryStreamExt;
+use mongodb::Cursor;
 use mongodb::error::Result;
+use mongodb::options::ReadConcern;
 
 const COUNT_LIMIT: i64 = 10_000;
 const SCAN_LIMIT: i64 = 20_000;
@@ -36,25 +38,36 @@ pub async fn search(
     skip: u64,
     limit: i64,
 ) -> Result<(Vec<AuditRow>, u64)> {
-    let pipeline = selection(filter);
-    let mut counting = pipeline.clone();
-    counting.extend([doc! {"$limit": COUNT_LIMIT}, doc! {"$count": "total"}]);
-    let documents = rows.rows().clone_with_type::<Document>();
-    let counted: Vec<Document> = documents.aggregate(counting).await?.try_collect().await?;
-    let total = counted
-        .first()
-        .and_then(|count| count.get_i32("total").ok())
-        .unwrap_or_default();
-    let mut paging = pipeline;
+    let total = count_up_to(rows, filter, COUNT_LIMIT).await?;
+    let mut paging = selection(filter);
     paging.push(doc! {"$skip": i64::try_from(skip).unwrap_or(i64::MAX)});
     paging.push(doc! {"$limit": limit});
-    let found = documents
+    let found = rows
+        .rows()
         .aggregate(paging)
         .with_type::<AuditRow>()
         .await?
         .try_collect()
         .await?;
-    Ok((found, u64::try_from(total).unwrap_or_default()))
+    Ok((found, total))
+}
+
+/// How many events are found, counted up to `limit`.
+pub async fn count_up_to(rows: &AuditRepo, filter: &AuditFilter, limit: i64) -> Result<u64> {
+    let mut counting = selection(filter);
+    counting.extend([doc! {"$limit": limit}, doc! {"$count": "total"}]);
+    let counted: Vec<Document> = rows.rows().aggregate(counting).await?.try_collect().await?;
+    let total = counted.first().and_then(|count| count.get_i32("total").ok());
+    Ok(u64::from(total.unwrap_or_default().unsigned_abs()))
+}
+
+/// All events found, newest first, as they are at this moment.
+pub async fn export(rows: &AuditRepo, filter: &AuditFilter) -> Result<Cursor<AuditRow>> {
+    rows.rows()
+        .aggregate(selection(filter))
+        .with_type::<AuditRow>()
+        .read_concern(ReadConcern::snapshot())
+        .await
 }
 
 fn selection(filter: &AuditFilter) -> Vec<Document> {
@@ -87,7 +100,13 @@ fn selection(filter: &AuditFilter) -> Vec<Document> {
     if !range.is_empty() {
         exact.insert("at", range);
     }
-    let mut pipeline = vec![doc! {"$match": exact}, doc! {"$sort": {"at": -1, "_id": -1}}];
+    // Within one ticket the places follow the time, and its index is in their order.
+    let newest_first = if filter.ticket_id.is_some() {
+        doc! {"seq": -1, "n": -1}
+    } else {
+        doc! {"at": -1, "_id": -1}
+    };
+    let mut pipeline = vec![doc! {"$match": exact}, doc! {"$sort": newest_first}];
     if let Some(text) = &filter.actor {
         let literal = doc! {"$regex": regex::escape(text), "$options": "i"};
         pipeline.push(doc! {"$limit": SCAN_LIMIT});

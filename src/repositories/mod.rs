@@ -32,6 +32,7 @@ pub mod statistics_repo;
 pub mod system_config_repo;
 pub mod template_override_repo;
 pub mod ticket_command_repo;
+pub mod ticket_export;
 pub mod ticket_figures;
 pub mod ticket_list_repo;
 pub mod ticket_repo;

@@ -14,12 +14,12 @@ use crate::domain::tail::{RecordedCommand, StableKey, TailEntry, TailItem};
 use crate::domain::ticket::{FormVersion, NoteBody};
 use crate::domain::time::Timestamp;
 use bson::{Bson, Document, doc};
-use futures::TryStreamExt;
+use futures::{Stream, TryStreamExt};
 use mongodb::error::Result;
-use mongodb::{Collection, Database};
+use mongodb::{Collection, Cursor, Database};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 
 /// How many tickets' open tails a person's list looks at; with a healthy relay there are a handful.
 const OPEN_TAILS: i64 = 2_000;
@@ -216,6 +216,23 @@ impl<T: Relayed> RelayedRepo<T> {
         Ok(found)
     }
 
+    /// A ticket's rows up to its version `until`, the oldest first.
+    pub async fn oldest_first(
+        &self,
+        ticket_id: &TicketId,
+        until: i64,
+    ) -> Result<impl Stream<Item = Result<RelayedRow<T>>> + Send + 'static> {
+        let mut open = self.tail_rows(ticket_id, |_| true).await?;
+        open.retain(|row| row.seq <= until);
+        open.sort_by_key(place);
+        let stored = self
+            .rows
+            .find(doc! {"ticket_id": ticket_id.as_str(), "seq": {"$lte": until}})
+            .sort(doc! {"seq": 1, "n": 1})
+            .await?;
+        Ok(merged(open.into(), stored))
+    }
+
     /// The row with this key, wherever it is now.
     pub async fn by_key(&self, key: &StableKey) -> Result<Option<RelayedRow<T>>> {
         let mut found = self.tail_rows(&key.ticket_id, |_| true).await?;
@@ -223,6 +240,13 @@ impl<T: Relayed> RelayedRepo<T> {
             return Ok(Some(found.swap_remove(at)));
         }
         self.rows.find_one(doc! {"_id": key.to_string()}).await
+    }
+
+    /// The rows of these tickets that are still in their tails.
+    pub(super) async fn tails_rows(&self, ids: &[TicketId]) -> Result<Vec<RelayedRow<T>>> {
+        let tails = self.tickets.tails(ids).await?;
+        let entries = tails.iter().flat_map(|tail| &tail.entries);
+        Ok(entries.filter_map(RelayedRow::<T>::of).collect())
     }
 
     pub(super) async fn tail_rows(
@@ -239,19 +263,21 @@ impl<T: Relayed> RelayedRepo<T> {
 }
 
 impl RelayedRepo<WorkHistory> {
-    /// A person's finished pieces of work of one kind, newest first: `limit` of them after the first `skip`.
+    /// A person's finished pieces of work of one kind since an instant, newest first: `limit` of them after the first
+    /// `skip`.
     pub async fn of_person(
         &self,
         who: &[PersonKey],
         kind: HistoryKind,
+        since: Option<Timestamp>,
         skip: usize,
         limit: usize,
     ) -> Result<Vec<RelayedRow<WorkHistory>>> {
-        let mut found = self.open_history(who, kind).await?;
+        let mut found = self.open_history(who, kind, since).await?;
         let wanted = skip.saturating_add(limit);
         let stored: Vec<RelayedRow<WorkHistory>> = self
             .rows
-            .find(history_filter(who, kind))
+            .find(history_filter(who, kind, since))
             .sort(doc! {"body.at": -1, "_id": -1})
             .limit(i64::try_from(wanted).unwrap_or(i64::MAX))
             .await?
@@ -262,11 +288,16 @@ impl RelayedRepo<WorkHistory> {
         Ok(found.into_iter().skip(skip).take(limit).collect())
     }
 
-    /// How many finished pieces of work of one kind a person has.
-    pub async fn count_of_person(&self, who: &[PersonKey], kind: HistoryKind) -> Result<u64> {
-        let open = self.open_history(who, kind).await?;
+    /// How many finished pieces of work of one kind a person has since an instant.
+    pub async fn count_of_person(
+        &self,
+        who: &[PersonKey],
+        kind: HistoryKind,
+        since: Option<Timestamp>,
+    ) -> Result<u64> {
+        let open = self.open_history(who, kind, since).await?;
         let keys: Vec<Bson> = open.iter().map(|row| Bson::String(row.key.to_string())).collect();
-        let mut elsewhere = history_filter(who, kind);
+        let mut elsewhere = history_filter(who, kind, since);
         if !keys.is_empty() {
             elsewhere.insert("_id", doc! {"$nin": keys});
         }
@@ -278,28 +309,65 @@ impl RelayedRepo<WorkHistory> {
         &self,
         who: &[PersonKey],
         kind: HistoryKind,
+        since: Option<Timestamp>,
     ) -> Result<Vec<RelayedRow<WorkHistory>>> {
         let tails = self.tickets.open_tails(OPEN_TAILS).await?;
         let rows = tails
             .iter()
             .flat_map(|tail| &tail.entries)
             .filter_map(RelayedRow::<WorkHistory>::of)
-            .filter(|row| row.body.kind == kind && row.body.who.iter().any(|key| who.contains(key)));
+            .filter(|row| row.body.kind == kind && row.body.who.iter().any(|key| who.contains(key)))
+            .filter(|row| since.is_none_or(|since| row.body.at >= since));
         Ok(rows.collect())
     }
 }
 
-fn history_filter(who: &[PersonKey], kind: HistoryKind) -> Document {
+fn history_filter(who: &[PersonKey], kind: HistoryKind, since: Option<Timestamp>) -> Document {
     let who: Vec<Bson> = who.iter().cloned().map(Bson::from).collect();
     let kind = match kind {
         HistoryKind::Decision => "decision",
         HistoryKind::CompletedTask => "completed_task",
     };
-    doc! {"body.who": {"$in": who}, "body.kind": kind}
+    let mut filter = doc! {"body.who": {"$in": who}, "body.kind": kind};
+    if let Some(since) = since {
+        filter.insert("body.at", doc! {"$gte": since});
+    }
+    filter
+}
+
+/// A row's place in the history of its ticket.
+const fn place<T>(row: &RelayedRow<T>) -> (i64, i64) {
+    (row.seq, row.n)
+}
+
+/// Both in the order of their places; what is in both, because it moved in between, once.
+fn merged<T: Relayed>(
+    open: VecDeque<RelayedRow<T>>,
+    stored: Cursor<RelayedRow<T>>,
+) -> impl Stream<Item = Result<RelayedRow<T>>> + Send + 'static {
+    futures::stream::try_unfold(
+        (open, stored, None),
+        |(mut open, mut stored, mut ahead)| async move {
+            if ahead.is_none() {
+                ahead = stored.try_next().await?;
+            }
+            let next = match (open.front().map(place), ahead.as_ref().map(place)) {
+                (Some(first), Some(other)) if first == other => {
+                    open.pop_front();
+                    ahead.take()
+                }
+                (Some(first), Some(other)) if first < other => open.pop_front(),
+                (Some(_), None) => open.pop_front(),
+                (_, Some(_)) => ahead.take(),
+                (None, None) => None,
+            };
+            Ok(next.map(|row| (row, (open, stored, ahead))))
+        },
+    )
 }
 
 /// Adds the rows whose key is not there yet.
-fn add_new<T>(found: &mut Vec<RelayedRow<T>>, more: Vec<RelayedRow<T>>) {
+pub(super) fn add_new<T>(found: &mut Vec<RelayedRow<T>>, more: Vec<RelayedRow<T>>) {
     if found.is_empty() {
         found.extend(more);
         return;

@@ -4,15 +4,15 @@ use super::indexes::IndexSpec;
 use super::ticket_repo::{COLLECTION, StoredTicket};
 use crate::domain::id::TicketId;
 use crate::domain::person::PersonKey;
-use crate::domain::ticket::TicketStatus;
+use crate::domain::ticket::{StepState, TicketStatus};
 use crate::domain::time::Timestamp;
-use crate::domain::work::{Queue, Shelf, WorkRow};
+use crate::domain::work::{LiveStep, Queue, Shelf, WorkRow};
 use bson::{Bson, Document, doc};
 use futures::TryStreamExt;
 use mongodb::error::Result;
 use mongodb::{Collection, Database};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Open work of one person that is sorted in memory.
 pub const OPEN_ROWS: i64 = 5_000;
@@ -24,23 +24,35 @@ pub const COUNTED: u64 = 10_000;
 /// The indexes that lists need.
 pub fn indexes() -> Vec<IndexSpec> {
     vec![
+        // What stands behind the order filters without fetching.
         IndexSpec::new(
             COLLECTION,
-            "shelf_updated",
-            doc! {"work.shelves": 1, "work.updated_at": -1, "_id": -1},
+            "shelf_newest",
+            doc! {"work.shelves": 1, "work.updated_at": -1, "_id": -1, "work.workflow_id": 1, "work.has_pending_cr": 1},
         ),
         IndexSpec::new(
             COLLECTION,
-            "shelf_status_updated",
-            doc! {"work.shelves": 1, "work.status": 1, "work.updated_at": -1, "_id": -1},
+            "shelf_status_newest",
+            doc! {
+                "work.shelves": 1, "work.status": 1, "work.updated_at": -1, "_id": -1,
+                "work.workflow_id": 1, "work.has_pending_cr": 1,
+            },
         ),
         IndexSpec::new(COLLECTION, "queue", doc! {"work.queues": 1}),
-        IndexSpec::new(COLLECTION, "all_updated", doc! {"work.updated_at": -1, "_id": -1}),
         IndexSpec::new(
             COLLECTION,
-            "all_status_updated",
-            doc! {"work.status": 1, "work.updated_at": -1, "_id": -1},
+            "all_newest",
+            doc! {"work.updated_at": -1, "_id": -1, "work.workflow_id": 1, "work.has_pending_cr": 1},
         ),
+        IndexSpec::new(
+            COLLECTION,
+            "all_status_newest",
+            doc! {
+                "work.status": 1, "work.updated_at": -1, "_id": -1, "work.workflow_id": 1, "work.has_pending_cr": 1,
+            },
+        ),
+        IndexSpec::new(COLLECTION, "all_created", doc! {"work.created_at": -1, "_id": -1}),
+        IndexSpec::new(COLLECTION, "all_title", doc! {"ticket.title": 1, "_id": 1}),
         IndexSpec::new(
             COLLECTION,
             "change_request",
@@ -56,6 +68,56 @@ pub enum Whose {
     Person(Shelf, Vec<PersonKey>),
     /// All; for administrators.
     Everybody,
+}
+
+/// What a list is sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each variant is named like its word on the wire")]
+pub enum SortBy {
+    UpdatedAt,
+    CreatedAt,
+    Title,
+    Status,
+}
+
+/// In which direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListOrder {
+    /// Smallest first.
+    Ascending,
+    /// Largest first.
+    Descending,
+}
+
+/// The order of a list; the id decides between equals, so that pages neither overlap nor leave gaps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sorting {
+    /// By what.
+    pub by: SortBy,
+    /// In which direction.
+    pub order: ListOrder,
+}
+
+impl Sorting {
+    /// The last changed first.
+    pub const NEWEST: Self = Self {
+        by: SortBy::UpdatedAt,
+        order: ListOrder::Descending,
+    };
+
+    pub(super) fn to_document(self) -> Document {
+        let (forth, back) = match self.order {
+            ListOrder::Ascending => (1, -1),
+            ListOrder::Descending => (-1, 1),
+        };
+        match self.by {
+            SortBy::UpdatedAt => doc! {"work.updated_at": forth, "_id": forth},
+            SortBy::CreatedAt => doc! {"work.created_at": forth, "_id": forth},
+            SortBy::Title => doc! {"ticket.title": forth, "_id": forth},
+            // As the index has them: of one status the newest first, or all of it the other way round.
+            SortBy::Status => doc! {"work.status": forth, "work.updated_at": back, "_id": back},
+        }
+    }
 }
 
 /// What a list is filtered by.
@@ -88,7 +150,7 @@ impl TicketFilter {
         }
     }
 
-    fn to_document(&self) -> Document {
+    pub(super) fn to_document(&self) -> Document {
         let mut filter = Document::new();
         if let Whose::Person(shelf, who) = &self.whose {
             let keys: Vec<Bson> = who.iter().map(|person| Bson::String(shelf.key(person))).collect();
@@ -170,6 +232,25 @@ pub struct DigestWork {
     pub updated_at: Timestamp,
 }
 
+/// The steps at which a ticket stands.
+#[derive(Debug, Clone, Deserialize)]
+pub struct TicketSteps {
+    /// The ticket.
+    #[serde(rename = "_id")]
+    pub id: TicketId,
+    /// The steps.
+    #[serde(rename = "work")]
+    pub at: LiveSteps,
+}
+
+/// The steps of [`TicketSteps`].
+#[derive(Debug, Clone, Deserialize)]
+pub struct LiveSteps {
+    /// The steps.
+    #[serde(default)]
+    pub live: Vec<LiveStep>,
+}
+
 /// One piece of a person's open work, with its ticket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenWork {
@@ -179,6 +260,8 @@ pub struct OpenWork {
     pub version: i64,
     /// The work.
     pub row: WorkRow,
+    /// The state of the step it is on.
+    pub state: Option<StepState>,
 }
 
 /// Lists of tickets; cheap to clone.
@@ -195,17 +278,58 @@ impl TicketListRepo {
         }
     }
 
-    /// The last changed tickets first.
-    pub async fn newest(&self, filter: &TicketFilter, skip: u64, limit: i64) -> Result<Vec<StoredTicket>> {
+    /// The collection, for other ways to read it.
+    pub(super) const fn documents(&self) -> &Collection<Document> {
+        &self.documents
+    }
+
+    /// How many tickets pass, counted up to `limit`.
+    pub async fn count_up_to(&self, filter: &TicketFilter, limit: u64) -> Result<u64> {
+        self.documents
+            .count_documents(filter.to_document())
+            .limit(limit)
+            .await
+    }
+
+    /// Tickets in this order, from the index: `limit` of them after the first `skip`.
+    pub async fn page(
+        &self,
+        filter: &TicketFilter,
+        sorting: Sorting,
+        skip: u64,
+        limit: i64,
+    ) -> Result<Vec<StoredTicket>> {
         let rows = self.documents.clone_with_type::<StoredTicket>();
-        let found = rows
-            .find(filter.to_document())
-            .sort(doc! {"work.updated_at": -1, "_id": -1});
+        let found = rows.find(filter.to_document()).sort(sorting.to_document());
         let found = found
             .projection(doc! {"version": 1, "ticket": 1})
             .skip(skip)
             .limit(limit);
         found.await?.try_collect().await
+    }
+
+    /// The steps at which the tickets that pass stand, of the last changed tickets first; at most [`OPEN_ROWS`] tickets.
+    pub async fn live_steps(&self, filter: &TicketFilter) -> Result<Vec<TicketSteps>> {
+        let rows = self.documents.clone_with_type::<TicketSteps>();
+        let found = rows
+            .find(filter.to_document())
+            .sort(Sorting::NEWEST.to_document());
+        let found = found.projection(doc! {"work.live": 1}).limit(OPEN_ROWS);
+        found.await?.try_collect().await
+    }
+
+    /// The ids of the tickets that pass, from the index alone; at most [`SEARCHED`].
+    pub async fn ids(&self, filter: &TicketFilter) -> Result<HashSet<TicketId>> {
+        let found = self
+            .documents
+            .find(filter.to_document())
+            .projection(doc! {"_id": 1})
+            .limit(SEARCHED);
+        let found: Vec<Document> = found.await?.try_collect().await?;
+        let ids = found
+            .iter()
+            .filter_map(|row| row.get_str("_id").map(TicketId::from_stored).ok());
+        Ok(ids.collect())
     }
 
     /// How many tickets pass; over everybody's counting stops at [`COUNTED`].
@@ -226,7 +350,7 @@ impl TicketListRepo {
         };
         let found = rows
             .find(filter.to_document())
-            .sort(doc! {"work.updated_at": -1, "_id": -1});
+            .sort(Sorting::NEWEST.to_document());
         found
             .projection(projection)
             .limit(SEARCHED)
@@ -265,18 +389,24 @@ impl TicketListRepo {
         #[derive(Debug, Deserialize)]
         struct Rows {
             rows: Vec<WorkRow>,
+            #[serde(default)]
+            live: Vec<LiveStep>,
         }
         let keys: Vec<Bson> = who.iter().map(|person| Bson::String(queue.key(person))).collect();
         let rows = self.documents.clone_with_type::<Found>();
         let found = rows
             .find(doc! {"work.queues": {"$in": keys}})
-            .projection(doc! {"version": 1, "work.rows": 1})
+            .projection(doc! {"version": 1, "work.rows": 1, "work.live": 1})
             .limit(OPEN_ROWS);
         let found: Vec<Found> = found.await?.try_collect().await?;
         let own = |row: &WorkRow| row.queue == queue && row.who.iter().any(|person| who.contains(person));
         let open = found.into_iter().flat_map(|ticket| {
-            let (id, version) = (ticket.id, ticket.version);
+            let (id, version, live) = (ticket.id, ticket.version, ticket.work.live);
             ticket.work.rows.into_iter().filter(own).map(move |row| OpenWork {
+                state: live
+                    .iter()
+                    .find(|live| Some(&live.step) == row.step.as_ref())
+                    .map(|live| live.state),
                 ticket_id: id.clone(),
                 version,
                 row,

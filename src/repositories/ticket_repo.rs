@@ -239,6 +239,19 @@ impl TicketRepo {
         Ok(found.map(|document| read_tail(id.clone(), &document)))
     }
 
+    /// The tails of these tickets.
+    pub async fn tails(&self, ids: &[TicketId]) -> Result<Vec<StoredTail>> {
+        let ids: Vec<&str> = ids.iter().map(TicketId::as_str).collect();
+        let found: Vec<Document> = self
+            .documents
+            .find(doc! {"_id": {"$in": ids}, "tail.0": {"$exists": true}})
+            .projection(doc! {"tail": 1})
+            .await?
+            .try_collect()
+            .await?;
+        Ok(found.into_iter().filter_map(read_tail).collect())
+    }
+
     /// The tails that are not empty, oldest first, at most `limit` tickets; for the sweep and for one person's lists.
     pub async fn open_tails(&self, limit: i64) -> Result<Vec<StoredTail>> {
         let found: Vec<RawDocumentBuf> = self

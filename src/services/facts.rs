@@ -169,11 +169,15 @@ impl FactSource {
     ) -> Result<(), ServiceError> {
         match need {
             Need::Manager => {
-                let manager = self.0.directory.manager_of(&sheet.actor.person).await;
+                let requester = &sheet.actor.person;
+                let manager = self.0.directory.manager_of(requester, requester).await;
                 let person = manager.map(|manager| manager.to_person());
                 sheet.manager = Some(ManagerFact { person });
             }
-            Need::Person(email) => sheet.people.push(self.person(email).await?),
+            Need::Person(email) => {
+                let person = self.person(&sheet.actor.person, email).await?;
+                sheet.people.push(person);
+            }
             Need::Lookup(question) => sheet.lookups.push(self.0.lookups.answer(question).await?),
             Need::Attachments(ids) => sheet.attachments.extend(self.attachments(ids).await?),
             Need::Embedded(version) => embedded.push(version),
@@ -181,14 +185,14 @@ impl FactSource {
         Ok(())
     }
 
-    async fn person(&self, email: Email) -> Result<PersonFact, ServiceError> {
+    async fn person(&self, caller: &Person, email: Email) -> Result<PersonFact, ServiceError> {
         let row = self.0.user_access.by_email(&email).await?;
-        let found = self.0.directory.record_of(&email).await;
+        let found = self.0.directory.record_of(caller, &email).await;
         let person = found.map(|user| user.to_person());
         let asked = person
             .clone()
             .unwrap_or_else(|| Person::from_email(email.clone()));
-        let manager = self.0.directory.manager_of(&asked).await;
+        let manager = self.0.directory.manager_of(caller, &asked).await;
         Ok(PersonFact {
             manager: manager.map(|manager| manager.to_person()),
             person,

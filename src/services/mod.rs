@@ -8,6 +8,7 @@ pub mod definition_cache;
 pub mod directory;
 pub mod drafting;
 pub mod execute;
+pub mod exports;
 pub mod facts;
 pub mod idempotency;
 pub mod import;

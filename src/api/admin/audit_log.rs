@@ -2,6 +2,7 @@
 
 use super::changed_by;
 use crate::api::envelope::ApiResult;
+use crate::api::export::{ExportFormat, ExportRow, file};
 use crate::api::extract::{ApiQuery, Caller, ClientAddress};
 use crate::api::view::page::SkipPage;
 use crate::api::view::wire_time::{RequestInstant, wire_time};
@@ -11,6 +12,8 @@ use crate::repositories::admin_audit_search::AdminAuditFilter;
 use crate::services::access::{AuditQuery, require_admin};
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
+use futures::{StreamExt, TryStreamExt};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -19,7 +22,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(super) fn router() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list_audit_log))
+    OpenApiRouter::new()
+        .routes(routes!(list_audit_log))
+        .routes(routes!(export_audit_log))
 }
 
 /// What administrators do.
@@ -166,12 +171,11 @@ async fn list_audit_log(
 
 impl Search {
     fn into_query(self) -> AuditQuery {
-        let text = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
         AuditQuery {
             filter: AdminAuditFilter {
                 action: self.action.and_then(AdminAction::word),
-                actor: text(self.actor_email),
-                target: text(self.target_email),
+                actor: filled(self.actor_email),
+                target: filled(self.target_email),
                 from: self.from_date.map(RequestInstant::from),
                 until: self.to_date.map(RequestInstant::until),
             },
@@ -179,4 +183,75 @@ impl Search {
             limit: self.limit,
         }
     }
+}
+
+fn filled(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.trim().is_empty())
+}
+
+/// Which events are wanted, and in which form.
+#[derive(Debug, Deserialize, Validate, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ExportQuery {
+    /// `csv` or `jsonl`.
+    #[garde(skip)]
+    #[serde(default)]
+    #[param(value_type = Option<ExportFormat>, inline)]
+    format: ExportFormat,
+    /// Exactly this action.
+    #[garde(skip)]
+    #[param(inline)]
+    action: Option<AdminAction>,
+    /// Part of the actor's address or name, in any case.
+    #[garde(length(chars, max = 200))]
+    actor_email: Option<String>,
+    /// Part of the target's address or name, in any case.
+    #[garde(length(chars, max = 200))]
+    target_email: Option<String>,
+    /// Not before this date or instant.
+    #[garde(skip)]
+    #[param(value_type = Option<String>)]
+    from_date: Option<RequestInstant>,
+    /// Not after this date (its end) or instant.
+    #[garde(skip)]
+    #[param(value_type = Option<String>)]
+    to_date: Option<RequestInstant>,
+}
+
+impl ExportRow for AdminAuditView {
+    const COLUMNS: &'static [&'static str] = &[
+        "audit_id",
+        "action",
+        "actor_email",
+        "actor_display_name",
+        "target_email",
+        "target_display_name",
+        "details",
+        "timestamp",
+        "ip_address",
+    ];
+}
+
+/// What administrators did as a file, newest first, at most 100 000 events; the export is logged too.
+#[utoipa::path(get, path = "/audit-log/export", tag = "access", operation_id = "export_admin_audit_log",
+    params(ExportQuery),
+    responses((status = 200, content((String = "text/csv"), (AdminAuditView = "application/x-ndjson")))))]
+async fn export_audit_log(
+    State(app): State<App>,
+    caller: Caller,
+    address: ClientAddress,
+    ApiQuery(query): ApiQuery<ExportQuery>,
+) -> ApiResult<Response> {
+    require_admin(&caller)?;
+    let filter = AdminAuditFilter {
+        action: query.action.and_then(AdminAction::word),
+        actor: filled(query.actor_email),
+        target: filled(query.target_email),
+        from: query.from_date.map(RequestInstant::from),
+        until: query.to_date.map(RequestInstant::until),
+    };
+    let by = changed_by(&caller, address);
+    let events = app.access.export_audit_log(&filter, &by).await?;
+    let rows = events.map_ok(AdminAuditView::from).boxed();
+    file(&app, rows, query.format, "audit-log").await
 }

@@ -1,7 +1,9 @@
 //! `/admin/ticket-audit` (contract http-admin-notifications 9).
 
 use crate::api::envelope::ApiResult;
+use crate::api::export::{ExportFormat, file};
 use crate::api::extract::{ApiQuery, Caller};
+use crate::api::view::audit_trail::AuditTrailRow;
 use crate::api::view::page::SkipPage;
 use crate::api::view::person::UserSnapshot;
 use crate::api::view::wire_time::{RequestInstant, wire_time};
@@ -11,6 +13,8 @@ use crate::repositories::audit_repo::AuditRow;
 use crate::services::admin::ticket_audit::TicketAuditQuery;
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
+use futures::{StreamExt, TryStreamExt};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -19,7 +23,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(super) fn router() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(search_ticket_audit))
+    OpenApiRouter::new()
+        .routes(routes!(search_ticket_audit))
+        .routes(routes!(export_ticket_audit))
 }
 
 /// Which events are wanted; a ticket, a correlation id or a range of at most 31 days is needed.
@@ -120,4 +126,60 @@ async fn search_ticket_audit(
         skip,
         limit,
     }))
+}
+
+/// Which events are wanted, and in which form; a ticket, a correlation id or a range of at most 31 days is needed.
+#[derive(Debug, Deserialize, Validate, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[garde(allow_unvalidated)]
+struct ExportQuery {
+    /// `csv` or `jsonl`.
+    #[serde(default)]
+    #[param(value_type = Option<ExportFormat>, inline)]
+    format: ExportFormat,
+    /// The ticket.
+    #[garde(length(chars, max = 100))]
+    ticket_id: Option<String>,
+    /// The step.
+    #[garde(length(chars, max = 100))]
+    ticket_step_id: Option<String>,
+    /// Any of these events.
+    #[serde(default)]
+    #[param(value_type = Vec<String>)]
+    event_type: Vec<AuditEventType>,
+    /// Text within the actor's address.
+    #[garde(length(chars, max = 200))]
+    actor_email: Option<String>,
+    /// The request.
+    #[garde(length(chars, max = 128))]
+    correlation_id: Option<String>,
+    /// Not older than this.
+    #[param(value_type = Option<String>)]
+    from_date: Option<RequestInstant>,
+    /// Not newer than this; a date means its end.
+    #[param(value_type = Option<String>)]
+    to_date: Option<RequestInstant>,
+}
+
+/// What happened to tickets as a file, newest first, at most 100 000 events; all as they are at one moment.
+#[utoipa::path(get, path = "/ticket-audit/export", tag = "admin", operation_id = "export_ticket_audit",
+    params(ExportQuery),
+    responses((status = 200, content((String = "text/csv"), (AuditTrailRow = "application/x-ndjson")))))]
+async fn export_ticket_audit(
+    State(app): State<App>,
+    caller: Caller,
+    ApiQuery(query): ApiQuery<ExportQuery>,
+) -> ApiResult<Response> {
+    let wanted = TicketAuditQuery {
+        ticket_id: query.ticket_id,
+        ticket_step_id: query.ticket_step_id,
+        event_types: query.event_type,
+        actor: query.actor_email.filter(|text| !text.trim().is_empty()),
+        correlation_id: query.correlation_id,
+        from: query.from_date.map(RequestInstant::from),
+        to: query.to_date.map(RequestInstant::until),
+    };
+    let events = app.admin.ticket_audit.export(&caller, wanted).await?;
+    let rows = events.map_ok(AuditTrailRow::from).boxed();
+    file(&app, rows, query.format, "ticket-audit").await
 }

@@ -1,5 +1,6 @@
 //! `/attachments`: files of tickets and forms (contract http-workflows 6).
 
+mod range;
 mod upload;
 mod view;
 
@@ -9,10 +10,12 @@ use crate::app::App;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::Response;
+use range::Wanted;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use view::{FileChange, FileChanged, FileInfo, FileRemoved, TicketFiles};
+use view::{Extent, FileChange, FileChanged, FileInfo, FileRemoved, TicketFiles};
 
 /// The routes of this family.
 pub fn router() -> OpenApiRouter<App> {
@@ -48,30 +51,46 @@ async fn get_file_info(
     Ok(Json((&file).into()))
 }
 
-/// A file's bytes.
+/// A file's bytes, or the part of them that `Range` names.
 #[utoipa::path(get, path = "/{attachment_id}/download", tag = "attachments", operation_id = "download_attachment",
-    params(("attachment_id" = String, Path)),
-    responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>)))]
+    params(("attachment_id" = String, Path), ("Range" = Option<String>, Header, description = "One range of bytes")),
+    responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>),
+        (status = 206, content_type = "application/octet-stream", body = Vec<u8>),
+        (status = 416, description = "The file has no such bytes; `Content-Range` names its length")))]
 async fn download_file(
     State(app): State<App>,
     caller: Caller,
     ApiPath(id): ApiPath<String>,
+    headers: HeaderMap,
 ) -> ApiResult<Response<Body>> {
-    let (file, reader) = app.attachments.download(&caller, &id).await?;
-    Ok(view::bytes_of(&file, reader))
+    bytes(&app, &caller, &id, &headers).await
 }
 
 /// A file's bytes, at its short address.
 #[utoipa::path(get, path = "/{attachment_id}", tag = "attachments", operation_id = "get_attachment",
-    params(("attachment_id" = String, Path)),
-    responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>)))]
+    params(("attachment_id" = String, Path), ("Range" = Option<String>, Header, description = "One range of bytes")),
+    responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>),
+        (status = 206, content_type = "application/octet-stream", body = Vec<u8>),
+        (status = 416, description = "The file has no such bytes; `Content-Range` names its length")))]
 async fn get_file(
     State(app): State<App>,
     caller: Caller,
     ApiPath(id): ApiPath<String>,
+    headers: HeaderMap,
 ) -> ApiResult<Response<Body>> {
-    let (file, reader) = app.attachments.download(&caller, &id).await?;
-    Ok(view::bytes_of(&file, reader))
+    bytes(&app, &caller, &id, &headers).await
+}
+
+async fn bytes(app: &App, caller: &Caller, id: &str, headers: &HeaderMap) -> ApiResult<Response<Body>> {
+    let file = app.attachments.info(caller, id).await?;
+    let size = u64::try_from(file.size_bytes).unwrap_or_default();
+    let (part, extent) = match range::wanted(headers, size, &view::tag_of(&file)) {
+        Wanted::Whole => (None, Extent::Whole),
+        Wanted::Part(part) => (Some(part), Extent::Part),
+        Wanted::Nothing => return Ok(view::no_such_bytes(size)),
+    };
+    let reader = app.attachments.read(&file, part).await?;
+    Ok(view::bytes_of(&file, reader, &extent))
 }
 
 /// Changes what is recorded of a file; absent fields stay.

@@ -1,12 +1,14 @@
 //! What the attachment routes take and answer.
 
-use crate::api::envelope::{ApiError, ErrorObject, describe};
+use crate::api::envelope::{ApiError, ErrorObject, describe, plain_error};
+use crate::api::view::content_disposition;
 use crate::api::view::wire_time::wire_time;
 use crate::clients::object_store::FileReader;
+use crate::domain::error::ErrorCode;
 use crate::domain::stored_file::{FileContext, StoredFile};
 use crate::services::attachments::ChangeFile;
 use axum::body::Body;
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use garde::Validate;
 use indexmap::IndexMap;
@@ -278,25 +280,43 @@ impl FileRemoved {
     }
 }
 
+/// What a download shows of the file's version: its bytes never change, so the checksum names it.
+pub(super) fn tag_of(file: &StoredFile) -> String {
+    format!("\"{}\"", file.sha256)
+}
+
+/// What is read of a file: all of it or a part.
+pub(super) enum Extent {
+    /// All bytes.
+    Whole,
+    /// The part that the client asked for.
+    Part,
+}
+
 /// A file's bytes with headers that keep a browser from running them.
-pub(super) fn bytes_of(file: &StoredFile, reader: FileReader) -> Response<Body> {
+pub(super) fn bytes_of(file: &StoredFile, reader: FileReader, extent: &Extent) -> Response<Body> {
     let mut response = Response::new(Body::from_stream(reader.bytes));
     let mime = if file.mime_type.starts_with("text/") {
         format!("{}; charset=utf-8", file.mime_type)
     } else {
         file.mime_type.clone()
     };
-    let length = reader.size.to_string();
-    let texts: [(HeaderName, &str); 7] = [
+    let length = reader.range.end.saturating_sub(reader.range.start).to_string();
+    let texts: [(HeaderName, &str); 9] = [
         (header::CONTENT_TYPE, &mime),
         (header::CONTENT_LENGTH, &length),
-        (header::CONTENT_DISPOSITION, &disposition(&file.original_filename)),
+        (
+            header::CONTENT_DISPOSITION,
+            &content_disposition::attachment(&file.original_filename),
+        ),
+        (header::ETAG, &tag_of(file)),
+        (header::ACCEPT_RANGES, "bytes"),
         (header::CACHE_CONTROL, "private, no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'"),
         (
             header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            "Content-Disposition, Content-Length",
+            "Content-Disposition, Content-Length, Content-Range",
         ),
     ];
     for (name, text) in texts {
@@ -304,43 +324,31 @@ pub(super) fn bytes_of(file: &StoredFile, reader: FileReader) -> Response<Body> 
             response.headers_mut().insert(name, value);
         }
     }
+    if matches!(extent, Extent::Part) {
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        let last = reader.range.end.saturating_sub(1);
+        set_content_range(
+            &mut response,
+            &format!("bytes {}-{last}/{}", reader.range.start, reader.size),
+        );
+    }
     response
 }
 
-/// `attachment` with a plain name for old clients and the exact one.
-fn disposition(name: &str) -> String {
-    let plain: String = name
-        .chars()
-        .map(|c| {
-            if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | ';' | '%') || c == ' ' {
-                c
-            } else {
-                '_'
-            }
-        })
-        .collect();
-    let exact: String = name
-        .bytes()
-        .map(|byte| {
-            if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
-        .collect();
-    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{exact}")
+/// The answer to a range that begins behind the end of the file.
+pub(super) fn no_such_bytes(size: u64) -> Response<Body> {
+    let text = "the file has no such bytes";
+    let mut response = plain_error(
+        StatusCode::RANGE_NOT_SATISFIABLE,
+        ErrorCode::ValidationError,
+        text,
+    );
+    set_content_range(&mut response, &format!("bytes */{size}"));
+    response
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_travel_in_headers_without_breaking_them() {
-        assert_eq!(
-            disposition("Ä \"b\"\r\n.pdf"),
-            "attachment; filename=\"_ _b___.pdf\"; filename*=UTF-8''%C3%84%20%22b%22%0D%0A.pdf"
-        );
+fn set_content_range(response: &mut Response<Body>, text: &str) {
+    if let Ok(value) = HeaderValue::from_str(text) {
+        response.headers_mut().insert(header::CONTENT_RANGE, value);
     }
 }

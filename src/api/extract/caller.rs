@@ -39,6 +39,9 @@ impl FromRequestParts<App> for Caller {
             context.note_actor(log_key(&identity.person));
         }
         app.rate_limit.check(&identity.person)?;
+        let ends_in = identity.expires_at.since(app.clock.now());
+        let ends_in = ends_in.to_std().unwrap_or_default();
+        app.directory.lend(&identity.person, &token, ends_in);
         let actor = app.access.actor_of(identity.person, identity.token_roles).await?;
         let caller = Self(actor);
         parts.extensions.insert(caller.clone());

@@ -9,7 +9,8 @@ use crate::domain::error::{FieldError, ServiceError};
 use crate::domain::person::Actor;
 use crate::domain::ticket::TicketStatus;
 use crate::domain::work::Shelf;
-use crate::services::tickets::{ListOrder, ListQuery, SortBy, TicketService};
+use crate::repositories::ticket_list_repo::TicketFilter;
+use crate::services::tickets::{ListOrder, ListQuery, SortBy, Sorting, TicketService};
 use axum::Json;
 use axum::extract::State;
 use garde::Validate;
@@ -67,7 +68,7 @@ pub(super) struct TicketQuery {
     page_size: i64,
 }
 
-const fn yes() -> bool {
+pub(super) const fn yes() -> bool {
     true
 }
 
@@ -79,8 +80,21 @@ const fn usual_size() -> i64 {
     20
 }
 
-impl TicketQuery {
-    fn into_query(self, actor: &Actor) -> Result<ListQuery, ServiceError> {
+/// Which tickets are wanted, as lists and exports are asked.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) mine: bool,
+    pub(super) status: Option<TicketStatus>,
+    pub(super) statuses: Option<String>,
+    pub(super) workflow_id: Option<String>,
+    pub(super) date_from: Option<RequestInstant>,
+    pub(super) date_to: Option<RequestInstant>,
+    pub(super) has_pending_cr: Option<bool>,
+}
+
+impl Wanted {
+    /// The filter that shows the actor nothing but what the actor may see.
+    pub(super) fn into_filter(self, actor: &Actor) -> Result<TicketFilter, ServiceError> {
         let shelf = if self.mine { Shelf::Mine } else { Shelf::Visible };
         let mut filter = TicketService::scope(actor, shelf);
         filter.statuses = match self.statuses.as_deref() {
@@ -91,7 +105,23 @@ impl TicketQuery {
         filter.from = self.date_from.map(RequestInstant::from);
         filter.until = self.date_to.map(RequestInstant::until);
         filter.has_pending_cr = self.has_pending_cr;
-        let sort_by = match self.sort_by.as_deref() {
+        Ok(filter)
+    }
+}
+
+impl TicketQuery {
+    fn into_query(self, actor: &Actor) -> Result<ListQuery, ServiceError> {
+        let wanted = Wanted {
+            mine: self.mine,
+            status: self.status,
+            statuses: self.statuses,
+            workflow_id: self.workflow_id,
+            date_from: self.date_from,
+            date_to: self.date_to,
+            has_pending_cr: self.has_pending_cr,
+        };
+        let filter = wanted.into_filter(actor)?;
+        let by = match self.sort_by.as_deref() {
             Some("created_at") => SortBy::CreatedAt,
             Some("title") => SortBy::Title,
             Some("status") => SortBy::Status,
@@ -105,8 +135,7 @@ impl TicketQuery {
         Ok(ListQuery {
             filter,
             q,
-            sort_by,
-            order,
+            sorting: Sorting { by, order },
             page: self.page,
             page_size: self.page_size,
         })

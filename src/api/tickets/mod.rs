@@ -2,6 +2,7 @@
 
 mod action;
 mod agent;
+mod export;
 mod list;
 mod manager;
 mod personal;
@@ -27,6 +28,7 @@ use view::{TicketCreated, TicketDetailView};
 pub fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list::list_tickets, create_ticket))
+        .merge(export::router())
         .merge(manager::router())
         .merge(agent::router())
         .merge(personal::router())

@@ -1,6 +1,8 @@
 //! Shapes on the wire that several families share.
 
+pub mod audit_trail;
 pub mod change_request;
+pub mod content_disposition;
 pub mod page;
 pub mod person;
 pub mod records;

@@ -7,6 +7,7 @@ use crate::domain::time::Timestamp;
 use crate::repositories::audit_repo::{AuditRepo, AuditRow};
 use crate::repositories::audit_search::{self, AuditFilter};
 use crate::services::access::require_admin;
+use crate::services::exports::{self, Rows};
 use mongodb::Database;
 
 /// The longest range that may be searched without a ticket or correlation id, in days.
@@ -53,22 +54,44 @@ impl TicketAudit {
         skip: u64,
         limit: i64,
     ) -> Result<(Vec<AuditRow>, u64), ServiceError> {
-        require_admin(actor)?;
-        if !is_bounded(&query) {
-            let text = format!("name a ticket, a correlation id, or a range of at most {MAX_DAYS} days");
-            return Err(ServiceError::bad_request(ErrorCode::ValidationError, text));
-        }
-        let filter = AuditFilter {
-            ticket_id: query.ticket_id,
-            ticket_step_id: query.ticket_step_id,
-            event_types: query.event_types,
-            actor: query.actor,
-            correlation_id: query.correlation_id,
-            from: query.from,
-            to: query.to,
-        };
+        let filter = allowed(actor, query)?;
         Ok(audit_search::search(&self.rows, &filter, skip, limit).await?)
     }
+
+    /// All events found, newest first.
+    ///
+    /// # Errors
+    /// The actor is no administrator, the search is not bounded or finds more than an export may hold, or the
+    /// database is unavailable.
+    pub async fn export(
+        &self,
+        actor: &Actor,
+        query: TicketAuditQuery,
+    ) -> Result<Rows<AuditRow>, ServiceError> {
+        let filter = allowed(actor, query)?;
+        let bound = i64::try_from(exports::ROWS + 1).unwrap_or(i64::MAX);
+        exports::refuse_too_many(audit_search::count_up_to(&self.rows, &filter, bound).await?)?;
+        let found = audit_search::export(&self.rows, &filter).await?;
+        Ok(exports::rows(found, |row| row))
+    }
+}
+
+/// The filter of a search that the actor may make.
+fn allowed(actor: &Actor, query: TicketAuditQuery) -> Result<AuditFilter, ServiceError> {
+    require_admin(actor)?;
+    if !is_bounded(&query) {
+        let text = format!("name a ticket, a correlation id, or a range of at most {MAX_DAYS} days");
+        return Err(ServiceError::bad_request(ErrorCode::ValidationError, text));
+    }
+    Ok(AuditFilter {
+        ticket_id: query.ticket_id,
+        ticket_step_id: query.ticket_step_id,
+        event_types: query.event_types,
+        actor: query.actor,
+        correlation_id: query.correlation_id,
+        from: query.from,
+        to: query.to,
+    })
 }
 
 fn is_bounded(query: &TicketAuditQuery) -> bool {

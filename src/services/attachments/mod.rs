@@ -23,6 +23,7 @@ use crate::services::system_config::SystemConfigReader;
 use crate::services::tickets::{ticket_id, unknown_ticket};
 use bson::Document;
 use mongodb::Database;
+use std::ops::Range;
 
 /// The files service; cheap to clone.
 #[derive(Debug, Clone)]
@@ -108,20 +109,23 @@ impl Attachments {
         Ok(file)
     }
 
-    /// A file with its bytes.
+    /// The bytes of a file that the caller may see, or a part of them.
     ///
     /// # Errors
-    /// As [`Attachments::info`]; the bytes are gone, or the object store is unavailable.
-    pub async fn download(&self, actor: &Actor, id: &str) -> Result<(StoredFile, FileReader), ServiceError> {
-        let file = self.info(actor, id).await?;
+    /// The bytes are gone, or the object store is unavailable.
+    pub async fn read(
+        &self,
+        file: &StoredFile,
+        part: Option<Range<u64>>,
+    ) -> Result<FileReader, ServiceError> {
         if file.missing_since.is_some() {
             return Err(ServiceError::not_found(
                 ErrorCode::AttachmentNotFound,
                 "the bytes of this attachment were missing when it was imported",
             ));
         }
-        match self.store.read(&file.storage_key).await {
-            Ok(reader) => Ok((file, reader)),
+        match self.store.read(&file.storage_key, part).await {
+            Ok(reader) => Ok(reader),
             Err(StoreError::Missing) => {
                 tracing::error!(attachment.id = %file.id, "the bytes of a file are gone");
                 Err(unknown_file())

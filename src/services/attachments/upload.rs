@@ -1,6 +1,6 @@
 //! Uploads: streamed into the object store while they are measured and hashed, recorded only when all of it is there.
 
-use super::file_type::{self, HEAD};
+use super::file_type::{self, HEAD, TAIL};
 use super::{Attachments, store_unavailable};
 use crate::clients::object_store::FileWriter;
 use crate::domain::error::{ErrorCode, ServiceError};
@@ -18,6 +18,8 @@ use sha2::{Digest, Sha256};
 
 /// Files that may be uploaded to one ticket.
 const FILES_PER_TICKET: usize = 1_000;
+/// Longest name taken, in characters; file systems allow no longer ones.
+const NAME_CHARS: usize = 255;
 /// Longest name kept, in bytes.
 const NAME_BYTES: usize = 255;
 /// Within this time an identical upload is the first one again, in milliseconds (design 8).
@@ -73,6 +75,7 @@ impl Attachments {
         S: Stream<Item = Result<Bytes, E>> + Unpin + Send,
         E: std::fmt::Display,
     {
+        check_name(&new.filename)?;
         let ticket = self.target(actor, new.ticket_id.as_deref()).await?;
         let config = self.config.current().await?;
         let storage_key = storage_key();
@@ -193,9 +196,10 @@ where
     let limit = config.max_attachment_size_mb.saturating_mul(1 << 20);
     let mut head: Vec<u8> = Vec::new();
     let mut waiting: Vec<Bytes> = Vec::new();
-    let mut mime_type = None;
+    let mut mime_type: Option<String> = None;
     let mut size: u64 = 0;
     let mut digest = Sha256::new();
+    let mut tail = Tail::default();
     while let Some(chunk) = bytes.next().await {
         let chunk = chunk.map_err(|error| broken_off(&error))?;
         size = size.saturating_add(chunk.len() as u64);
@@ -203,7 +207,11 @@ where
             return Err(too_large(config.max_attachment_size_mb));
         }
         digest.update(&chunk);
-        if mime_type.is_some() {
+        tail.add(&chunk);
+        if let Some(known) = &mime_type {
+            if !file_type::goes_on_as(known, &chunk) {
+                return Err(wrong_type(known, config));
+            }
             writer.put(chunk).await.map_err(store_unavailable)?;
             continue;
         }
@@ -226,6 +234,9 @@ where
         Some(known) => known,
         None => checked_type(new, &head, config)?,
     };
+    if !file_type::ends_as(&mime_type, tail.bytes()) {
+        return Err(wrong_type(&mime_type, config));
+    }
     for chunk in waiting {
         writer.put(chunk).await.map_err(store_unavailable)?;
     }
@@ -238,14 +249,54 @@ where
 
 fn checked_type(new: &NewFile, head: &[u8], config: &SystemConfig) -> Result<String, ServiceError> {
     let allowed = &config.allowed_mime_types;
-    file_type::decide(&new.declared_type, &new.filename, head, allowed).map_err(|mime| {
-        let details = json!({"mime_type": mime, "allowed": allowed});
-        ServiceError::BadRequest {
-            code: ErrorCode::InvalidMimeType,
-            message: "files of this type cannot be uploaded".to_owned(),
-            details: details.as_object().cloned().unwrap_or_else(Map::new),
-        }
+    file_type::decide(&new.declared_type, &new.filename, head, allowed)
+        .map_err(|mime| wrong_type(&mime, config))
+}
+
+fn wrong_type(mime: &str, config: &SystemConfig) -> ServiceError {
+    let details = json!({"mime_type": mime, "allowed": &config.allowed_mime_types});
+    ServiceError::BadRequest {
+        code: ErrorCode::InvalidMimeType,
+        message: "files of this type cannot be uploaded".to_owned(),
+        details: details.as_object().cloned().unwrap_or_else(Map::new),
+    }
+}
+
+/// Refuses names that no file system gives a file: paths, control characters, more than 255 characters.
+fn check_name(name: &str) -> Result<(), ServiceError> {
+    let fault = if name.chars().count() > NAME_CHARS {
+        format!("the name of a file may not be longer than {NAME_CHARS} characters")
+    } else if name.contains(['/', '\\']) || name == "." || name == ".." {
+        "the name of a file may not be a path".to_owned()
+    } else if name.chars().any(char::is_control) {
+        "the name of a file may not hold control characters".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(ServiceError::BadRequest {
+        code: ErrorCode::AttachmentError,
+        message: fault,
+        details: Map::from_iter([("field".to_owned(), json!("filename"))]),
     })
+}
+
+/// The last bytes of a stream.
+#[derive(Default)]
+struct Tail(Vec<u8>);
+
+impl Tail {
+    fn add(&mut self, chunk: &[u8]) {
+        let kept = chunk.get(chunk.len().saturating_sub(TAIL)..).unwrap_or(chunk);
+        self.0.extend_from_slice(kept);
+        // Cut now and then, not with every chunk.
+        if self.0.len() > 2 * TAIL {
+            self.0.drain(..self.0.len() - TAIL);
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.0.get(self.0.len().saturating_sub(TAIL)..).unwrap_or(&self.0)
+    }
 }
 
 fn too_large(megabytes: u64) -> ServiceError {
@@ -337,14 +388,37 @@ mod tests {
 
     #[rstest]
     #[case::plain("spec.pdf", "spec.pdf")]
-    #[case::folders("../../etc/passwd", "passwd")]
-    #[case::windows_folders("C:\\temp\\a.txt", "a.txt")]
-    #[case::control_characters("a\u{0}b\r\n.txt", "ab.txt")]
     #[case::direction_override("exe\u{202E}fdp.exe", "exefdp.exe")]
     #[case::nothing("", "file")]
-    #[case::dots("..", "file")]
+    #[case::dots("...", "file")]
     fn names_are_cleaned(#[case] given: &str, #[case] kept: &str) {
         assert_eq!(clean_name(given), kept);
+    }
+
+    #[rstest]
+    #[case::folders("../../etc/passwd")]
+    #[case::windows_folders("C:\\temp\\a.txt")]
+    #[case::parent("..")]
+    #[case::nul("a\u{0}.txt")]
+    #[case::line_break("a\r\nX-Header: b.txt")]
+    fn names_that_no_file_has_are_refused(#[case] name: &str) {
+        assert!(check_name(name).is_err());
+    }
+
+    #[test]
+    fn names_may_be_as_long_as_file_systems_allow() {
+        assert!(check_name(&"ä".repeat(255)).is_ok());
+        assert!(check_name(&"a".repeat(256)).is_err());
+    }
+
+    #[test]
+    fn a_tail_holds_the_last_bytes() {
+        let mut tail = Tail::default();
+        for n in 0..40_u8 {
+            tail.add(&vec![n; 10_000]);
+        }
+        assert_eq!(tail.bytes().len(), TAIL);
+        assert!(tail.bytes().ends_with(&[39; 10_000]));
     }
 
     #[test]

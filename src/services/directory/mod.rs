@@ -1,9 +1,12 @@
 //! The people directory: Graph, the development organisation, or only the people known here (contract http-workflows 5).
 //!
-//! Invariant: nobody is invented. When the directory is down or absent, people known here answer for themselves.
+//! Where callers present Graph tokens (`graph_introspection`), Graph is asked in the caller's name with the caller's own
+//! token; elsewhere, and for what happens without a caller, as the application. Invariants: nobody is invented: when
+//! the directory is down or absent, people known here answer for themselves; what Graph told one caller in that
+//! caller's name is not shown to another; tokens stay in memory, until they end at most.
 
 use crate::clients::development_directory::{DevelopmentDirectory, DevelopmentPerson};
-use crate::clients::graph_directory::{GraphAccess, GraphDirectory, GraphError};
+use crate::clients::graph_directory::{Credential, GraphAccess, GraphDirectory, GraphError};
 use crate::config::{AuthMode, Settings};
 use crate::domain::directory_user::DirectoryUser;
 use crate::domain::error::{ErrorCode, ServiceError};
@@ -11,11 +14,14 @@ use crate::domain::person::{Email, Person};
 use crate::repositories::user_access_repo::{UserAccessRepo, UserAccessRow};
 use mongodb::Database;
 use quick_cache::sync::Cache;
+use secrecy::SecretString;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How many answers are kept.
 const KEPT: usize = 10_000;
+/// How many callers' tokens are kept.
+const TOKENS: usize = 5_000;
 /// How long a person or manager is kept.
 const PERSON_AGE: Duration = Duration::from_mins(10);
 /// How long it is kept that there is nobody, and what a search found.
@@ -25,7 +31,14 @@ const SHORT_AGE: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 enum Source {
     Development(DevelopmentDirectory),
+    /// Graph, asked as the application.
     Graph(GraphDirectory),
+    /// Graph, asked in the callers' names as far as they can be.
+    GraphOfCallers {
+        graph: GraphDirectory,
+        /// Callers' tokens by object id, and when they end.
+        tokens: Cache<String, (SecretString, Instant)>,
+    },
     Nowhere,
 }
 
@@ -55,30 +68,46 @@ impl Directory {
         })))
     }
 
-    /// The manager of a person; `None` when there is none, or the directory does not answer.
-    pub async fn manager_of(&self, person: &Person) -> Option<DirectoryUser> {
-        match &self.0.source {
-            Source::Development(people) => people.manager_of(&person.email).map(of_development),
-            Source::Nowhere => None,
-            Source::Graph(graph) => {
-                let id = person.aad_id.as_deref().filter(|id| !id.is_empty());
-                let id = id.map_or_else(|| person.email.key(), ToOwned::to_owned);
-                let key = format!("manager:{id}");
-                let asked = self.remembered(&key, async { graph.manager(&id).await }).await;
-                asked.unwrap_or_else(|error| {
-                    tracing::warn!(error = %error, "the directory did not name a manager");
-                    None
-                })
-            }
+    /// Keeps the proved token of a caller, so that Graph can be asked in the caller's name; where callers present no
+    /// Graph tokens, nothing is kept.
+    pub fn lend(&self, caller: &Person, token: &SecretString, ends_in: Duration) {
+        if let Source::GraphOfCallers { tokens, .. } = &self.0.source
+            && let Some(id) = caller.aad_id.clone()
+        {
+            tokens.insert(id, (token.clone(), Instant::now() + ends_in));
         }
     }
 
-    /// The person with this address, as the directory or this service knows them.
+    /// The manager of a person, asked for `caller`; `None` when there is none, or the directory does not answer.
+    pub async fn manager_of(&self, caller: &Person, person: &Person) -> Option<DirectoryUser> {
+        if let Source::Development(people) = &self.0.source {
+            return people.manager_of(&person.email).map(of_development);
+        }
+        let question = self.question(caller)?;
+        let id = person.aad_id.as_deref().filter(|id| !id.is_empty());
+        let id = id.map_or_else(|| person.email.key(), ToOwned::to_owned);
+        let asked = self
+            .remembered(&question.key("manager", &id), async {
+                let is_own = matches!(question.by, Credential::Caller(_)) && person.is_same(caller);
+                if is_own {
+                    question.graph.own_manager(&question.by).await
+                } else {
+                    question.graph.manager(&question.by, &id).await
+                }
+            })
+            .await;
+        asked.unwrap_or_else(|error| {
+            tracing::warn!(error = %error, "the directory did not name a manager");
+            None
+        })
+    }
+
+    /// The person with this address, as the directory or this service knows them, asked for `caller`.
     ///
     /// # Errors
     /// Nobody has this address: 404. The directory does not answer and nobody here has it: 502.
-    pub async fn user(&self, email: &Email) -> Result<DirectoryUser, ServiceError> {
-        let failure = match self.lookup(email).await {
+    pub async fn user(&self, caller: &Person, email: &Email) -> Result<DirectoryUser, ServiceError> {
+        let failure = match self.lookup(caller, email).await {
             Ok(Some(user)) => return Ok(user),
             Ok(None) => None,
             Err(error) => Some(error),
@@ -96,47 +125,76 @@ impl Directory {
         })
     }
 
-    /// The directory's record of an address, for decisions: `None` when it knows nobody or does not answer.
-    pub async fn record_of(&self, email: &Email) -> Option<DirectoryUser> {
-        self.lookup(email).await.unwrap_or_else(|error| {
+    /// The directory's record of an address, for a decision about a command of `caller`: `None` when it knows nobody
+    /// or does not answer.
+    pub async fn record_of(&self, caller: &Person, email: &Email) -> Option<DirectoryUser> {
+        self.lookup(caller, email).await.unwrap_or_else(|error| {
             tracing::warn!(error = %error, "the directory was not asked about an address");
             None
         })
     }
 
-    /// People whose name or address contains the text, at most `limit`.
+    /// People whose name or address contains the text, at most `limit`, looked for in the name of `caller`.
     ///
     /// # Errors
     /// The database is unavailable.
-    pub async fn search(&self, text: &str, limit: usize) -> Result<Vec<DirectoryUser>, ServiceError> {
-        match &self.0.source {
-            Source::Development(people) => {
-                return Ok(people
-                    .search(text, limit)
-                    .into_iter()
-                    .map(of_development)
-                    .collect());
-            }
-            Source::Graph(graph) => match self.searched(graph, text, limit).await {
+    pub async fn search(
+        &self,
+        caller: &Person,
+        text: &str,
+        limit: usize,
+    ) -> Result<Vec<DirectoryUser>, ServiceError> {
+        if let Source::Development(people) = &self.0.source {
+            let found = people.search(text, limit);
+            return Ok(found.into_iter().map(of_development).collect());
+        }
+        if let Some(question) = self.question(caller) {
+            match self.searched(&question, text, limit).await {
                 Ok(found) => return Ok(found),
                 Err(error) => tracing::warn!(error = %error, "the directory could not be searched"),
-            },
-            Source::Nowhere => {}
+            }
         }
         let known = self.0.known.search(text, limit).await?;
         Ok(known.iter().map(of_row).collect())
     }
 
-    async fn lookup(&self, email: &Email) -> Result<Option<DirectoryUser>, GraphError> {
+    /// How Graph is asked for `caller`; `None` when there is no Graph.
+    fn question(&self, caller: &Person) -> Option<Question<'_>> {
         match &self.0.source {
-            Source::Development(people) => Ok(people.by_email(email).map(of_development)),
-            Source::Nowhere => Ok(None),
-            Source::Graph(graph) => {
-                let key = format!("user:{}", email.key());
-                self.remembered(&key, async { graph.user(email.as_str()).await })
-                    .await
+            Source::Development(_) | Source::Nowhere => None,
+            Source::Graph(graph) => Some(Question {
+                graph,
+                by: Credential::Application,
+                scope: String::new(),
+            }),
+            Source::GraphOfCallers { graph, tokens } => {
+                let id = caller.aad_id.clone().unwrap_or_default();
+                let lent = tokens.get(&id).filter(|(_, ends)| *ends > Instant::now());
+                Some(lent.map_or_else(
+                    || Question {
+                        graph,
+                        by: Credential::Application,
+                        scope: String::new(),
+                    },
+                    |(token, _)| Question {
+                        graph,
+                        by: Credential::Caller(token),
+                        scope: id.clone(),
+                    },
+                ))
             }
         }
+    }
+
+    async fn lookup(&self, caller: &Person, email: &Email) -> Result<Option<DirectoryUser>, GraphError> {
+        if let Source::Development(people) = &self.0.source {
+            return Ok(people.by_email(email).map(of_development));
+        }
+        let Some(question) = self.question(caller) else {
+            return Ok(None);
+        };
+        let asking = async { question.graph.user(&question.by, email.as_str()).await };
+        self.remembered(&question.key("user", &email.key()), asking).await
     }
 
     async fn remembered(
@@ -159,19 +217,33 @@ impl Directory {
 
     async fn searched(
         &self,
-        graph: &GraphDirectory,
+        question: &Question<'_>,
         text: &str,
         limit: usize,
     ) -> Result<Vec<DirectoryUser>, GraphError> {
-        let key = format!("{limit}:{}", text.trim().to_lowercase());
+        let key = question.key(&limit.to_string(), &text.trim().to_lowercase());
         if let Some((at, found)) = self.0.searches.get(&key)
             && at.elapsed() < SHORT_AGE
         {
             return Ok(found);
         }
-        let found = graph.search(text.trim(), limit).await?;
+        let found = question.graph.search(&question.by, text.trim(), limit).await?;
         self.0.searches.insert(key, (Instant::now(), found.clone()));
         Ok(found)
+    }
+}
+
+/// In whose name Graph is asked, and under which name its answers are kept.
+struct Question<'a> {
+    graph: &'a GraphDirectory,
+    by: Credential,
+    /// The caller's object id when it is asked in the caller's name.
+    scope: String,
+}
+
+impl Question<'_> {
+    fn key(&self, kind: &str, of: &str) -> String {
+        format!("{}|{kind}|{of}", self.scope)
     }
 }
 
@@ -180,17 +252,25 @@ fn source(settings: &Settings) -> anyhow::Result<Source> {
         let people = DevelopmentDirectory::load(&settings.directory.people_file)?;
         return Ok(Source::Development(people));
     }
-    let Some(client_secret) = settings.auth.client_secret.clone() else {
+    let of_callers = settings.auth.mode == AuthMode::GraphIntrospection;
+    let client_secret = settings.auth.client_secret.clone();
+    if client_secret.is_none() && !of_callers {
         tracing::warn!("no AAD_CLIENT_SECRET: the directory answers with the people known here");
         return Ok(Source::Nowhere);
-    };
-    Ok(Source::Graph(GraphDirectory::new(GraphAccess {
+    }
+    let graph = GraphDirectory::new(GraphAccess {
         authority: settings.auth.authority.clone(),
         tenant_id: settings.auth.tenant_id.clone(),
         client_id: settings.auth.client_id.clone(),
         client_secret,
         base_url: settings.directory.graph_base_url.clone(),
-    })?))
+    })?;
+    Ok(if of_callers {
+        let tokens = Cache::new(TOKENS);
+        Source::GraphOfCallers { graph, tokens }
+    } else {
+        Source::Graph(graph)
+    })
 }
 
 fn of_development(person: &DevelopmentPerson) -> DirectoryUser {

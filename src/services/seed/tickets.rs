@@ -11,7 +11,7 @@ use crate::domain::work::Shelf;
 use crate::engine::Command;
 use crate::engine::command::NamedPerson;
 use crate::services::execute::CommandRequest;
-use crate::services::tickets::{ListOrder, ListQuery, NewTicket, SortBy, TicketService};
+use crate::services::tickets::{ListOrder, ListQuery, NewTicket, SortBy, Sorting, TicketService};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -97,8 +97,10 @@ async fn exists(app: &App, requester: &Actor, title: &str) -> anyhow::Result<boo
     let query = ListQuery {
         filter: TicketService::scope(requester, Shelf::Mine),
         q: Some(title.to_owned()),
-        sort_by: SortBy::CreatedAt,
-        order: ListOrder::Ascending,
+        sorting: Sorting {
+            by: SortBy::CreatedAt,
+            order: ListOrder::Ascending,
+        },
         page: 1,
         page_size: 100,
     };

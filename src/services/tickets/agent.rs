@@ -10,6 +10,7 @@ use crate::domain::person::Actor;
 use crate::domain::ticket::{Handover, StepState, TargetRole};
 use crate::domain::time::Timestamp;
 use crate::domain::work::Queue;
+use crate::repositories::ticket_list_repo::OpenWork;
 use std::sync::Arc;
 
 /// Rows of the dashboard's list of overdue tasks.
@@ -18,8 +19,6 @@ const OVERDUE: usize = 10;
 const RECENT: usize = 20;
 /// Most rows of a list that has no pages.
 const UNPAGED: usize = 500;
-/// Completed tasks that a filtered history looks at.
-const HISTORY: usize = 5_000;
 
 /// A task of the agent who asks.
 pub type AgentTask = StepItem;
@@ -85,7 +84,7 @@ impl TicketService {
         let open = self
             .sorted_work(actor, Queue::OwnHandovers, First::Newest)
             .await?;
-        let found = self.page_of_work(open, 1, UNPAGED).await?;
+        let found = self.page_with_notes(open, 1, UNPAGED).await?;
         let items = found.into_iter().filter_map(|(row, opened)| {
             let handover = handover(&opened, &HandoverId::from_stored(row.row.item))?;
             Some((handover, opened))
@@ -109,19 +108,12 @@ impl TicketService {
         let skip = usize::try_from(page.saturating_sub(1))
             .unwrap_or(usize::MAX)
             .saturating_mul(page_size);
-        let (rows, total) = match self.window_start(window) {
-            None => {
-                let total = self.history.count_of_person(&keys, kind).await?;
-                let rows = self.history.of_person(&keys, kind, skip, page_size).await?;
-                (rows, usize::try_from(total).unwrap_or(usize::MAX))
-            }
-            Some(start) => {
-                let mut rows = self.history.of_person(&keys, kind, 0, HISTORY).await?;
-                rows.retain(|row| row.body.at >= start);
-                let total = rows.len();
-                (rows.into_iter().skip(skip).take(page_size).collect(), total)
-            }
-        };
+        let since = self.window_start(window);
+        let total = self.history.count_of_person(&keys, kind, since).await?;
+        let rows = self
+            .history
+            .of_person(&keys, kind, since, skip, page_size)
+            .await?;
         let tickets = self
             .opened_by_id(rows.iter().map(|row| row.ticket_id.clone()).collect())
             .await?;
@@ -133,7 +125,7 @@ impl TicketService {
         });
         Ok(QueuePage {
             items: items.collect(),
-            total,
+            total: usize::try_from(total).unwrap_or(usize::MAX),
         })
     }
 
@@ -153,43 +145,30 @@ impl TicketService {
     /// # Errors
     /// The database is unavailable.
     pub async fn agent_dashboard(&self, actor: &Actor) -> Result<AgentDashboard, ServiceError> {
-        let tasks = self.tasks(actor, 1, UNPAGED).await?;
-        let state = |item: &StepItem| {
-            let step = item.opened.ticket.step(&item.step_id);
-            step.map(|step| (item.opened.ticket.state_of(step), step.due_at))
+        let tasks = self.sorted_work(actor, Queue::Tasks, First::Oldest).await?;
+        let total = tasks.len();
+        let count = |wanted: &[StepState]| {
+            let states = tasks.iter().filter_map(|task| task.state);
+            states.filter(|state| wanted.contains(state)).count()
         };
+        let active = count(&[StepState::Active]);
+        let on_hold = count(&[StepState::OnHold]);
+        let waiting_for_info = count(&[StepState::WaitingForRequester, StepState::WaitingForAgent]);
         let now = self.clock.now();
-        let (mut active, mut on_hold, mut waiting) = (0, 0, 0);
-        let mut overdue = Vec::new();
-        for item in &tasks.items {
-            let Some((state, due)) = state(item) else { continue };
-            match state {
-                StepState::Active => active += 1,
-                StepState::OnHold => on_hold += 1,
-                StepState::WaitingForRequester | StepState::WaitingForAgent => waiting += 1,
-                StepState::NotStarted
-                | StepState::WaitingForApproval
-                | StepState::WaitingForBranches
-                | StepState::WaitingForCr
-                | StepState::Completed
-                | StepState::Rejected
-                | StepState::Skipped
-                | StepState::Cancelled => {}
-            }
-            if matches!(state, StepState::Active | StepState::OnHold) && due.is_some_and(|due| due < now) {
-                overdue.push(item.clone());
-            }
-        }
+        let is_overdue = |task: &OpenWork| {
+            matches!(task.state, Some(StepState::Active | StepState::OnHold))
+                && task.row.at.is_some_and(|due| due < now)
+        };
+        let overdue: Vec<OpenWork> = tasks.into_iter().filter(is_overdue).collect();
         let overdue_count = overdue.len();
-        overdue.truncate(OVERDUE);
         Ok(AgentDashboard {
             active,
             on_hold,
-            waiting_for_info: waiting,
-            total: tasks.total,
+            waiting_for_info,
+            total,
             questions: self.questions(actor, &[TargetRole::TaskStep]).await?.len(),
             overdue_count,
-            overdue,
+            overdue: self.steps_of(overdue, 1, OVERDUE).await?,
             recent_completed: self
                 .completed_tasks(actor, HistoryWindow::Ever, 1, RECENT)
                 .await?

@@ -7,27 +7,8 @@ use crate::domain::person::Actor;
 use crate::domain::ticket::{Phase, Ticket};
 use crate::domain::work::Shelf;
 use crate::domain::workflow::StepType;
-use crate::repositories::ticket_list_repo::{TicketDigest, TicketFilter, Whose};
+use crate::repositories::ticket_list_repo::{ListOrder, SortBy, Sorting, TicketDigest, TicketFilter, Whose};
 use crate::repositories::ticket_repo::StoredTicket;
-
-/// What a list is sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each variant is named like its word on the wire")]
-pub enum SortBy {
-    UpdatedAt,
-    CreatedAt,
-    Title,
-    Status,
-}
-
-/// In which direction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ListOrder {
-    /// Smallest first.
-    Ascending,
-    /// Largest first.
-    Descending,
-}
 
 /// A list that a person asks for.
 #[derive(Debug, Clone)]
@@ -36,10 +17,8 @@ pub struct ListQuery {
     pub filter: TicketFilter,
     /// Literal text in title, id, description or workflow name.
     pub q: Option<String>,
-    /// What it is sorted by.
-    pub sort_by: SortBy,
-    /// In which direction.
-    pub order: ListOrder,
+    /// Its order.
+    pub sorting: Sorting,
     /// From 1.
     pub page: u64,
     /// 1 to 100.
@@ -66,8 +45,8 @@ impl TicketService {
         filter
     }
 
-    /// A page of tickets. The default order comes from the index; other orders and text search look at small digests
-    /// of the person's tickets and fetch only the page.
+    /// A page of tickets. Orders that an index has come from it; the others and text search look at small digests of
+    /// the person's tickets (of everybody's: the newest) and fetch only the page.
     ///
     /// # Errors
     /// The database is unavailable.
@@ -76,22 +55,28 @@ impl TicketService {
             .page
             .saturating_sub(1)
             .saturating_mul(u64::try_from(query.page_size).unwrap_or(0));
-        let from_index =
-            query.q.is_none() && query.sort_by == SortBy::UpdatedAt && query.order == ListOrder::Descending;
-        if from_index {
+        let is_everybodys = matches!(query.filter.whose, Whose::Everybody);
+        let has_index = matches!(query.sorting.by, SortBy::UpdatedAt | SortBy::Status) || is_everybodys;
+        if query.q.is_none() && has_index {
             let total = self.lists.count(&query.filter).await?;
-            let items = if skip < total || total == 0 || matches!(query.filter.whose, Whose::Everybody) {
-                self.lists.newest(&query.filter, skip, query.page_size).await?
-            } else {
+            let is_beyond = skip >= total && !is_everybodys;
+            let items = if is_beyond {
                 Vec::new()
+            } else {
+                let (sorting, size) = (query.sorting, query.page_size);
+                self.lists.page(&query.filter, sorting, skip, size).await?
             };
             return Ok(TicketPage { items, total });
         }
         let mut digests = self.lists.digests(&query.filter).await?;
         if let Some(q) = query.q.as_ref().map(|q| q.to_lowercase()) {
-            digests.retain(|digest| contains(digest, &q));
+            digests.retain(|digest| {
+                let words = &digest.ticket;
+                let description = words.description.as_deref();
+                contains(&q, &digest.id, &words.title, description, &words.workflow.name)
+            });
         }
-        sort(&mut digests, query.sort_by, query.order);
+        sort(&mut digests, query.sorting);
         let total = u64::try_from(digests.len()).unwrap_or(u64::MAX);
         let skip = usize::try_from(skip).unwrap_or(usize::MAX);
         let size = usize::try_from(query.page_size).unwrap_or(0);
@@ -116,29 +101,32 @@ impl TicketService {
     }
 }
 
-fn contains(digest: &TicketDigest, q: &str) -> bool {
-    let words = [
-        Some(digest.ticket.title.as_str()),
-        Some(digest.id.as_str()),
-        digest.ticket.description.as_deref(),
-        Some(digest.ticket.workflow.name.as_str()),
-    ];
-    words
+/// Whether a ticket's words contain `q`, which is in lower case.
+pub(super) fn contains(
+    q: &str,
+    id: &TicketId,
+    title: &str,
+    description: Option<&str>,
+    workflow_name: &str,
+) -> bool {
+    [title, id.as_str(), description.unwrap_or_default(), workflow_name]
         .into_iter()
-        .flatten()
         .any(|text| text.to_lowercase().contains(q))
 }
 
-fn sort(digests: &mut [TicketDigest], by: SortBy, order: ListOrder) {
+fn sort(digests: &mut [TicketDigest], sorting: Sorting) {
+    let word = |digest: &TicketDigest| serde_json::to_string(&digest.work.status).unwrap_or_default();
     digests.sort_by(|a, b| {
-        let first = match by {
+        let first = match sorting.by {
             SortBy::UpdatedAt => a.work.updated_at.cmp(&b.work.updated_at),
             SortBy::CreatedAt => a.work.created_at.cmp(&b.work.created_at),
             SortBy::Title => a.ticket.title.cmp(&b.ticket.title),
-            SortBy::Status => a.work.status.cmp(&b.work.status),
+            SortBy::Status => word(a)
+                .cmp(&word(b))
+                .then_with(|| b.work.updated_at.cmp(&a.work.updated_at)),
         };
         let both = first.then_with(|| a.id.cmp(&b.id));
-        match order {
+        match sorting.order {
             ListOrder::Ascending => both,
             ListOrder::Descending => both.reverse(),
         }

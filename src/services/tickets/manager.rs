@@ -1,25 +1,27 @@
 //! The manager's lists and dashboard (contract http-tickets 10).
 
 use super::queues::First;
-use super::{ListOrder, ListQuery, OpenedTicket, QueuePage, SortBy, StepItem, TicketService};
+use super::{OpenedTicket, QueuePage, Sorting, StepItem, TicketService};
 use crate::domain::effect::HistoryKind;
 use crate::domain::error::ServiceError;
-use crate::domain::id::{HandoverId, TicketId, TicketStepId};
+use crate::domain::id::{HandoverId, TicketId};
 use crate::domain::person::{Actor, Person};
 use crate::domain::ticket::{ApprovalTask, Handover, StepState, TicketStatus};
-use crate::domain::work::{Queue, Shelf};
+use crate::domain::work::{LiveStep, Queue, Shelf};
 use crate::domain::workflow::StepType;
 use crate::repositories::history_repo::HistoryRow;
+use crate::repositories::ticket_list_repo::{OpenWork, TicketFilter, TicketSteps};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Managed tickets that a dashboard's lists of steps look at.
-const LOOKED_AT: i64 = 500;
 /// Rows of the dashboard's short lists.
 const SHORT: usize = 10;
 /// Newest tickets on the dashboard.
 const RECENT: i64 = 5;
+/// Agents on the dashboard.
+const AGENTS: usize = 100;
 /// Decisions that a filtered history looks at.
-const HISTORY: usize = 5_000;
+const HISTORY: usize = 20_000;
 
 /// A pending approval of the person who asks.
 #[derive(Debug, Clone)]
@@ -94,7 +96,7 @@ impl TicketService {
     ) -> Result<QueuePage<ApprovalItem>, ServiceError> {
         let open = self.sorted_work(actor, Queue::Approvals, First::Oldest).await?;
         let total = open.len();
-        let found = self.page_of_work(open, page, page_size).await?;
+        let found = self.page_with_notes(open, page, page_size).await?;
         let items = found.into_iter().filter_map(|(row, opened)| {
             let task = opened
                 .ticket
@@ -135,7 +137,7 @@ impl TicketService {
     ) -> Result<QueuePage<(Handover, Arc<OpenedTicket>)>, ServiceError> {
         let open = self.sorted_work(actor, Queue::Handovers, First::Oldest).await?;
         let total = open.len();
-        let found = self.page_of_work(open, page, page_size).await?;
+        let found = self.page_with_notes(open, page, page_size).await?;
         let items = found.into_iter().filter_map(|(row, opened)| {
             let handover = handover(&opened, &HandoverId::from_stored(row.row.item))?;
             Some((handover, opened))
@@ -155,16 +157,24 @@ impl TicketService {
     ) -> Result<QueuePage<StepItem>, ServiceError> {
         let open = self.sorted_work(actor, queue, First::Oldest).await?;
         let total = open.len();
-        let found = self.page_of_work(open, page, page_size).await?;
+        let items = self.steps_of(open, page, page_size).await?;
+        Ok(QueuePage { items, total })
+    }
+
+    /// One page of sorted work as steps.
+    pub(super) async fn steps_of(
+        &self,
+        open: Vec<OpenWork>,
+        page: u64,
+        page_size: usize,
+    ) -> Result<Vec<StepItem>, ServiceError> {
+        let found = self.page_with_notes(open, page, page_size).await?;
         let items = found.into_iter().filter_map(|(row, opened)| {
             let step_id = row.row.step?;
             opened.ticket.step(&step_id)?;
             Some(StepItem { opened, step_id })
         });
-        Ok(QueuePage {
-            items: items.collect(),
-            total,
-        })
+        Ok(items.collect())
     }
 
     /// The actor's decisions, newest first; status and text filter the tickets.
@@ -184,32 +194,33 @@ impl TicketService {
             .unwrap_or(usize::MAX)
             .saturating_mul(page_size);
         if status.is_none() && q.is_none() {
-            let total = self.history.count_of_person(&keys, HistoryKind::Decision).await?;
-            let rows = self
-                .history
-                .of_person(&keys, HistoryKind::Decision, skip, page_size)
-                .await?;
+            let kind = HistoryKind::Decision;
+            let total = self.history.count_of_person(&keys, kind, None).await?;
+            let rows = self.history.of_person(&keys, kind, None, skip, page_size).await?;
             let items = self.with_tickets(rows).await?;
             return Ok(QueuePage {
                 items,
                 total: usize::try_from(total).unwrap_or(usize::MAX),
             });
         }
-        let rows = self
+        let mut rows = self
             .history
-            .of_person(&keys, HistoryKind::Decision, 0, HISTORY)
+            .of_person(&keys, HistoryKind::Decision, None, 0, HISTORY)
             .await?;
-        let q = q.map(str::to_lowercase);
-        let wanted = rows
-            .into_iter()
-            .filter(|row| q.as_ref().is_none_or(|q| mentions(row, q)));
-        let mut items = self.with_tickets(wanted.collect()).await?;
-        items.retain(|item| status.is_none_or(|status| item.opened.ticket.status == status));
-        let total = items.len();
-        Ok(QueuePage {
-            items: items.into_iter().skip(skip).take(page_size).collect(),
-            total,
-        })
+        if let Some(q) = q.map(str::to_lowercase) {
+            rows.retain(|row| mentions(row, &q));
+        }
+        if let Some(status) = status {
+            // Who decided on a ticket manages it, so that shelf has all of them.
+            let mut with_status = TicketFilter::of(Shelf::Managed, keys);
+            with_status.statuses = vec![status];
+            let tickets = self.lists.ids(&with_status).await?;
+            rows.retain(|row| tickets.contains(&row.ticket_id));
+        }
+        let total = rows.len();
+        let page = rows.into_iter().skip(skip).take(page_size).collect();
+        let items = self.with_tickets(page).await?;
+        Ok(QueuePage { items, total })
     }
 
     async fn with_tickets(&self, rows: Vec<HistoryRow>) -> Result<Vec<DecisionItem>, ServiceError> {
@@ -228,66 +239,54 @@ impl TicketService {
     /// The database is unavailable.
     pub async fn manager_dashboard(&self, actor: &Actor) -> Result<ManagerDashboard, ServiceError> {
         let managed = Self::scope(actor, Shelf::Managed);
-        let mut status_counts = Vec::new();
-        for status in STATUSES {
+        let counts = STATUSES.map(|status| {
             let mut filter = managed.clone();
             filter.statuses = vec![status];
-            status_counts.push((status, self.lists.count(&filter).await?));
-        }
+            async move { Ok::<_, ServiceError>((status, self.lists.count(&filter).await?)) }
+        });
+        let status_counts = futures::future::try_join_all(counts).await?;
         let unassigned_tasks = self
             .lists
             .open_work(Queue::Assignments, &actor.person.keys())
             .await?
             .len();
-        let recent = self.list(&newest(managed.clone(), RECENT)).await?;
-        let mut opened = Vec::new();
-        for stored in recent.items {
-            opened.push(self.open_for_list(stored).await?);
-        }
+        let recent = self.lists.page(&managed, Sorting::NEWEST, 0, RECENT).await?;
         let mut live = managed;
         live.statuses = STATUSES
             .into_iter()
             .filter(|status| !status.is_terminal())
             .collect();
-        let live = self.lists.newest(&live, 0, LOOKED_AT).await?;
-        let mut at_work = Vec::new();
-        for stored in live {
-            at_work.push(Arc::new(self.open_for_list(stored).await?));
-        }
+        let at_work = self.lists.live_steps(&live).await?;
         let now = self.clock.now();
-        let mut overdue = steps_where(&at_work, |state, due| {
-            matches!(state, StepState::Active | StepState::WaitingForApproval)
-                && due.is_some_and(|due| due < now)
+        let mut overdue = steps_where(&at_work, |step| {
+            matches!(step.state, StepState::Active | StepState::WaitingForApproval)
+                && step.due_at.is_some_and(|due| due < now)
         });
-        overdue.sort_by_key(|item| {
-            item.opened
-                .ticket
-                .step(&item.step_id)
-                .and_then(|step| step.due_at)
-        });
+        overdue.sort_by_key(|(ticket, step)| (step.due_at, *ticket));
         overdue.truncate(SHORT);
-        let mut on_hold = steps_where(&at_work, |state, _| state == StepState::OnHold);
+        let mut on_hold = steps_where(&at_work, |step| step.state == StepState::OnHold);
         on_hold.truncate(SHORT);
-        let agent_workload = workload(&at_work);
         Ok(ManagerDashboard {
             status_counts,
             unassigned_tasks,
-            agent_workload,
-            recent: opened,
-            overdue,
-            on_hold,
+            agent_workload: workload(&at_work),
+            recent: self.open_all(recent).await?,
+            overdue: self.step_items(&overdue).await?,
+            on_hold: self.step_items(&on_hold).await?,
         })
     }
-}
 
-fn newest(filter: crate::repositories::ticket_list_repo::TicketFilter, page_size: i64) -> ListQuery {
-    ListQuery {
-        filter,
-        q: None,
-        sort_by: SortBy::UpdatedAt,
-        order: ListOrder::Descending,
-        page: 1,
-        page_size,
+    /// These steps with their tickets.
+    async fn step_items(&self, steps: &[(&TicketId, &LiveStep)]) -> Result<Vec<StepItem>, ServiceError> {
+        let ids = steps.iter().map(|(ticket, _)| (*ticket).clone());
+        let tickets = self.opened_by_id(ids.collect()).await?;
+        let items = steps.iter().filter_map(|(ticket, step)| {
+            let opened = Arc::clone(tickets.get(*ticket)?);
+            opened.ticket.step(&step.step)?;
+            let step_id = step.step.clone();
+            Some(StepItem { opened, step_id })
+        });
+        Ok(items.collect())
     }
 }
 
@@ -316,49 +315,34 @@ fn mentions(row: &HistoryRow, q: &str) -> bool {
         || text(requester)
 }
 
-fn steps_where(
-    tickets: &[Arc<OpenedTicket>],
-    wanted: impl Fn(StepState, Option<crate::domain::time::Timestamp>) -> bool,
-) -> Vec<StepItem> {
-    let mut found = Vec::new();
-    for opened in tickets {
-        let live = opened.ticket.steps.iter().filter(|step| step.is_live());
-        let ids: Vec<TicketStepId> = live
-            .filter(|step| wanted(opened.ticket.state_of(step), step.due_at))
-            .map(|step| step.id.clone())
-            .collect();
-        found.extend(ids.into_iter().map(|step_id| StepItem {
-            opened: Arc::clone(opened),
-            step_id,
-        }));
-    }
-    found
+fn steps_where(tickets: &[TicketSteps], wanted: impl Fn(&LiveStep) -> bool) -> Vec<(&TicketId, &LiveStep)> {
+    let steps = tickets
+        .iter()
+        .flat_map(|ticket| ticket.at.live.iter().map(move |step| (&ticket.id, step)));
+    steps.filter(|(_, step)| wanted(step)).collect()
 }
 
-fn workload(tickets: &[Arc<OpenedTicket>]) -> Vec<AgentLoad> {
-    let mut loads: Vec<AgentLoad> = Vec::new();
-    for opened in tickets {
-        for step in opened
-            .ticket
-            .steps
-            .iter()
-            .filter(|step| step.is_live() && step.kind == StepType::Task)
-        {
-            let Some(agent) = &step.assignee else { continue };
-            let held = u64::from(opened.ticket.state_of(step) == StepState::OnHold);
-            match loads.iter_mut().find(|load| load.agent.is_same(agent)) {
-                Some(load) => {
-                    load.on_hold += held;
-                    load.active += 1 - held;
-                }
-                None => loads.push(AgentLoad {
-                    agent: agent.clone(),
-                    active: 1 - held,
-                    on_hold: held,
-                }),
-            }
+/// What each agent has to do on these tickets, the busiest first.
+fn workload(tickets: &[TicketSteps]) -> Vec<AgentLoad> {
+    let mut loads: HashMap<String, AgentLoad> = HashMap::new();
+    for (_, step) in steps_where(tickets, |step| step.kind == StepType::Task) {
+        let Some(agent) = &step.assignee else { continue };
+        let load = loads.entry(agent.email.key()).or_insert_with(|| AgentLoad {
+            agent: agent.clone(),
+            active: 0,
+            on_hold: 0,
+        });
+        if step.state == StepState::OnHold {
+            load.on_hold += 1;
+        } else {
+            load.active += 1;
         }
     }
-    loads.sort_by_key(|load| std::cmp::Reverse(load.active + load.on_hold));
+    let mut loads: Vec<AgentLoad> = loads.into_values().collect();
+    loads.sort_by_key(|load| {
+        let busiest = std::cmp::Reverse(load.active + load.on_hold);
+        (busiest, load.agent.email.key())
+    });
+    loads.truncate(AGENTS);
     loads
 }

@@ -2,6 +2,7 @@
 
 mod agent;
 mod detail;
+mod export;
 mod lately_read;
 mod lists;
 mod manager;
@@ -10,10 +11,12 @@ mod raise;
 
 pub use agent::{AgentDashboard, AgentTask, HandoverItem, HistoryWindow};
 pub use detail::{OpenedTicket, PreviousAgent, TicketDetail};
-pub use lists::{ListOrder, ListQuery, SortBy, TicketPage};
+pub use lists::{ListQuery, TicketPage};
 pub use manager::{AgentLoad, ApprovalItem, DecisionItem, ManagerDashboard};
 pub use queues::{Question, QueuePage, StepItem};
 pub use raise::NewTicket;
+
+pub use crate::repositories::ticket_list_repo::{ListOrder, SortBy, Sorting};
 
 use crate::domain::error::{ErrorCode, ServiceError};
 use crate::domain::id::TicketId;

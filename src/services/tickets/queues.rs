@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 /// Most rows of a list that has no pages.
 const UNPAGED: usize = 500;
+/// Newest notes of one page of steps.
+const NOTES: usize = 2_000;
 
 /// A page of a queue.
 #[derive(Debug, Clone)]
@@ -76,22 +78,33 @@ impl TicketService {
         page: u64,
         page_size: usize,
     ) -> Result<Vec<(OpenWork, Arc<OpenedTicket>)>, ServiceError> {
-        let skip = usize::try_from(page.saturating_sub(1))
-            .unwrap_or(usize::MAX)
-            .saturating_mul(page_size);
-        let rows: Vec<OpenWork> = open.into_iter().skip(skip).take(page_size).collect();
-        let tickets = self
-            .opened_in_version(
-                rows.iter()
-                    .map(|row| (row.ticket_id.clone(), row.version))
-                    .collect(),
-            )
-            .await?;
-        let with_ticket = rows.into_iter().filter_map(|row| {
-            let opened = Arc::clone(tickets.get(&row.ticket_id)?);
-            Some((row, opened))
-        });
-        Ok(with_ticket.collect())
+        let rows = page_of(open, page, page_size);
+        let tickets = self.opened_in_version(versions_of(&rows)).await?;
+        Ok(with_tickets(rows, &tickets))
+    }
+
+    /// The same with the notes on the steps of the page, which these screens show.
+    pub(super) async fn page_with_notes(
+        &self,
+        open: Vec<OpenWork>,
+        page: u64,
+        page_size: usize,
+    ) -> Result<Vec<(OpenWork, Arc<OpenedTicket>)>, ServiceError> {
+        let rows = page_of(open, page, page_size);
+        let mut tickets = self.opened_in_version(versions_of(&rows)).await?;
+        let with_notes: Vec<(TicketId, TicketStepId)> = rows
+            .iter()
+            .filter_map(|row| {
+                let step = tickets.get(&row.ticket_id)?.ticket.step(row.row.step.as_ref()?)?;
+                (step.note_count > 0).then(|| (row.ticket_id.clone(), step.id.clone()))
+            })
+            .collect();
+        for note in self.notes.of_steps(&with_notes, NOTES).await? {
+            if let Some(opened) = tickets.get_mut(&note.ticket_id) {
+                Arc::make_mut(opened).notes.push(note);
+            }
+        }
+        Ok(with_tickets(rows, &tickets))
     }
 
     /// These tickets, in these versions or newer; only those that have not been read lately are fetched.
@@ -155,4 +168,27 @@ impl TicketService {
         });
         Ok(questions.collect())
     }
+}
+
+fn page_of(open: Vec<OpenWork>, page: u64, page_size: usize) -> Vec<OpenWork> {
+    let skip = usize::try_from(page.saturating_sub(1))
+        .unwrap_or(usize::MAX)
+        .saturating_mul(page_size);
+    open.into_iter().skip(skip).take(page_size).collect()
+}
+
+fn versions_of(rows: &[OpenWork]) -> HashMap<TicketId, i64> {
+    let versions = rows.iter().map(|row| (row.ticket_id.clone(), row.version));
+    versions.collect()
+}
+
+fn with_tickets(
+    rows: Vec<OpenWork>,
+    tickets: &HashMap<TicketId, Arc<OpenedTicket>>,
+) -> Vec<(OpenWork, Arc<OpenedTicket>)> {
+    let found = rows.into_iter().filter_map(|row| {
+        let opened = Arc::clone(tickets.get(&row.ticket_id)?);
+        Some((row, opened))
+    });
+    found.collect()
 }

@@ -4,6 +4,7 @@ mod authorization;
 mod browser;
 mod caching;
 mod connections;
+mod contract;
 mod documentation;
 mod envelopes;
 mod health;

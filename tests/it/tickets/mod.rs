@@ -2,6 +2,8 @@
 
 mod actions;
 mod change_requests;
+mod crowd;
+mod exports;
 mod lists;
 mod plans;
 mod races;

@@ -1,0 +1,197 @@
+//! `GET /tickets/export` and `GET /tickets/{ticket_id}/audit/export`: lists as files, with the lists' filters.
+
+use super::list::Wanted;
+use crate::api::envelope::ApiResult;
+use crate::api::export::{ExportFormat, ExportRow, file};
+use crate::api::extract::{ApiPath, ApiQuery, Caller};
+use crate::api::view::audit_trail::AuditTrailRow;
+use crate::api::view::wire_time::{RequestInstant, wire_time, wire_time_option};
+use crate::app::App;
+use crate::domain::ticket::TicketStatus;
+use crate::repositories::ticket_export::ExportedTicket;
+use axum::extract::State;
+use axum::response::Response;
+use futures::{StreamExt, TryStreamExt};
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// The routes of this family.
+pub(super) fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(export_tickets))
+        .routes(routes!(export_ticket_audit))
+}
+
+/// Which tickets are wanted, and in which form; the filters of the list.
+#[derive(Debug, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct TicketExportQuery {
+    /// `csv` or `jsonl`.
+    #[garde(skip)]
+    #[serde(default)]
+    #[param(value_type = Option<ExportFormat>, inline)]
+    format: ExportFormat,
+    /// Own tickets, or all that the caller may see.
+    #[garde(skip)]
+    #[serde(default = "super::list::yes")]
+    mine: bool,
+    /// One status.
+    #[garde(skip)]
+    #[param(value_type = Option<String>)]
+    status: Option<TicketStatus>,
+    /// Several statuses, separated by commas; wins over `status`.
+    #[garde(length(chars, max = 300))]
+    statuses: Option<String>,
+    /// Exactly this workflow.
+    #[garde(length(chars, max = 100))]
+    workflow_id: Option<String>,
+    /// Literal text in title, id, description or workflow name.
+    #[garde(length(chars, max = 200))]
+    q: Option<String>,
+    /// Last changed at or after.
+    #[garde(skip)]
+    #[param(value_type = Option<String>)]
+    date_from: Option<RequestInstant>,
+    /// Last changed at or before; a date means its end.
+    #[garde(skip)]
+    #[param(value_type = Option<String>)]
+    date_to: Option<RequestInstant>,
+    /// With or without a pending change request.
+    #[garde(skip)]
+    has_pending_cr: Option<bool>,
+}
+
+/// A ticket as a row of an export.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TicketRow {
+    ticket_id: String,
+    title: String,
+    description: Option<String>,
+    #[schema(value_type = String, example = "IN_PROGRESS")]
+    status: TicketStatus,
+    workflow_id: String,
+    workflow_name: String,
+    workflow_version: i32,
+    requester_email: String,
+    requester_display_name: String,
+    manager_email: Option<String>,
+    manager_display_name: Option<String>,
+    current_step_id: Option<String>,
+    created_at: String,
+    updated_at: String,
+    completed_at: Option<String>,
+    due_at: Option<String>,
+    has_pending_cr: bool,
+    form_version: i32,
+    /// Values of all submitted forms; JSON text in CSV.
+    #[schema(value_type = Object)]
+    form_values: Map<String, Value>,
+}
+
+impl From<ExportedTicket> for TicketRow {
+    fn from(exported: ExportedTicket) -> Self {
+        let ticket = exported.ticket;
+        let manager = ticket.manager;
+        Self {
+            ticket_id: exported.id.to_string(),
+            title: ticket.title,
+            description: ticket.description,
+            status: ticket.status,
+            workflow_id: ticket.workflow.workflow_id.to_string(),
+            workflow_name: ticket.workflow.name,
+            workflow_version: ticket.workflow.version_number,
+            requester_email: ticket.requester.email.to_string(),
+            requester_display_name: ticket.requester.display_name,
+            manager_email: manager.as_ref().map(|manager| manager.email.to_string()),
+            manager_display_name: manager.map(|manager| manager.display_name),
+            current_step_id: ticket.current_step_id.map(|id| id.to_string()),
+            created_at: wire_time(ticket.created_at),
+            updated_at: wire_time(ticket.updated_at),
+            completed_at: wire_time_option(ticket.completed_at),
+            due_at: wire_time_option(exported.work.figures.due_at),
+            has_pending_cr: exported.work.has_pending_cr,
+            form_version: ticket.form_version,
+            form_values: ticket.form_values.0,
+        }
+    }
+}
+
+impl ExportRow for TicketRow {
+    const COLUMNS: &'static [&'static str] = &[
+        "ticket_id",
+        "title",
+        "description",
+        "status",
+        "workflow_id",
+        "workflow_name",
+        "workflow_version",
+        "requester_email",
+        "requester_display_name",
+        "manager_email",
+        "manager_display_name",
+        "current_step_id",
+        "created_at",
+        "updated_at",
+        "completed_at",
+        "due_at",
+        "has_pending_cr",
+        "form_version",
+        "form_values",
+    ];
+}
+
+/// Tickets as a file, the last changed first, at most 100 000; all as they are at one moment.
+#[utoipa::path(get, path = "/export", tag = "tickets", operation_id = "export_tickets", params(TicketExportQuery),
+    responses((status = 200, content((String = "text/csv"), (TicketRow = "application/x-ndjson")))))]
+async fn export_tickets(
+    State(app): State<App>,
+    caller: Caller,
+    ApiQuery(query): ApiQuery<TicketExportQuery>,
+) -> ApiResult<Response> {
+    let wanted = Wanted {
+        mine: query.mine,
+        status: query.status,
+        statuses: query.statuses,
+        workflow_id: query.workflow_id,
+        date_from: query.date_from,
+        date_to: query.date_to,
+        has_pending_cr: query.has_pending_cr,
+    };
+    let q = query.q.filter(|q| !q.trim().is_empty());
+    let tickets = app
+        .tickets
+        .export(&wanted.into_filter(&caller)?, q.as_deref())
+        .await?;
+    let rows = tickets.map_ok(TicketRow::from).boxed();
+    file(&app, rows, query.format, "tickets").await
+}
+
+/// In which form.
+#[derive(Debug, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct FormatQuery {
+    /// `csv` or `jsonl`.
+    #[garde(skip)]
+    #[serde(default)]
+    #[param(value_type = Option<ExportFormat>, inline)]
+    format: ExportFormat,
+}
+
+/// Everything that happened to a ticket as a file, the oldest first.
+#[utoipa::path(get, path = "/{ticket_id}/audit/export", tag = "tickets", operation_id = "export_audit_of_ticket",
+    params(("ticket_id" = String, Path), FormatQuery),
+    responses((status = 200, content((String = "text/csv"), (AuditTrailRow = "application/x-ndjson")))))]
+async fn export_ticket_audit(
+    State(app): State<App>,
+    caller: Caller,
+    ApiPath(id): ApiPath<String>,
+    ApiQuery(query): ApiQuery<FormatQuery>,
+) -> ApiResult<Response> {
+    let events = app.tickets.audit_trail(&caller, &id).await?;
+    let rows = events.map_ok(AuditTrailRow::from).boxed();
+    file(&app, rows, query.format, &format!("{id}-audit")).await
+}
