@@ -1,5 +1,8 @@
 //! Files (contract http-workflows 6, A1 to A8): uploaded, used by tickets, seen by their people, swept when loose.
 
+mod hostile;
+mod memory;
+
 use crate::support::{Reply, TestApp, TestClient, client_send};
 use pretty_assertions::assert_eq;
 use reqwest::Method;
@@ -13,7 +16,8 @@ const BOUNDARY: &str = "a-boundary-of-tests";
 /// A part of a form: its name, the file's name, the claimed type, the bytes.
 type Part<'a> = (&'a str, &'a str, &'a str, &'a [u8]);
 
-async fn send_form(client: &TestClient, path: &str, parts: &[Part<'_>]) -> Reply {
+/// The body of a form.
+fn form_of(parts: &[Part<'_>]) -> Vec<u8> {
     let mut body = Vec::new();
     for (name, filename, mime, bytes) in parts {
         let head = format!(
@@ -25,12 +29,16 @@ async fn send_form(client: &TestClient, path: &str, parts: &[Part<'_>]) -> Reply
         body.extend_from_slice(b"\r\n");
     }
     body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
+    body
+}
+
+async fn send_form(client: &TestClient, path: &str, parts: &[Part<'_>]) -> Reply {
     let kind = format!("multipart/form-data; boundary={BOUNDARY}");
     client_send(
         client
             .request(Method::POST, path)
             .header(CONTENT_TYPE, kind)
-            .body(body),
+            .body(form_of(parts)),
     )
     .await
 }
@@ -46,6 +54,14 @@ fn id_of(reply: &Reply) -> String {
 
 /// A ticket of Ann's whose manager Mark has to approve, raised with these files.
 async fn ticket_with(app: &TestApp, files: &[&str]) -> Reply {
+    let workflow = workflow(app).await;
+    let wish = json!({"workflow_id": workflow, "title": "With files", "initial_form_values": {"what": "x"},
+        "initial_form_step_ids": ["ask"], "attachment_ids": files});
+    app.person("ann.lee").post("/api/v1/tickets", wish).await
+}
+
+/// A workflow of one form and the manager's approval.
+async fn workflow(app: &TestApp) -> String {
     let dana = app.person("dana.wolf");
     let created = dana
         .post("/api/v1/workflows", json!({"name": "Files"}))
@@ -71,9 +87,7 @@ async fn ticket_with(app: &TestApp, files: &[&str]) -> Reply {
     dana.post(&format!("/api/v1/workflows/{workflow}/publish"), json!({}))
         .await
         .expect(200);
-    let wish = json!({"workflow_id": workflow, "title": "With files", "initial_form_values": {"what": "x"},
-        "initial_form_step_ids": ["ask"], "attachment_ids": files});
-    app.person("ann.lee").post("/api/v1/tickets", wish).await
+    workflow
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

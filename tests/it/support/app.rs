@@ -25,7 +25,7 @@ pub(crate) struct TestApp {
     pub(crate) base: String,
     pub(crate) clock: Clock,
     http: reqwest::Client,
-    _storage: TempDir,
+    storage: TempDir,
 }
 
 impl TestApp {
@@ -92,8 +92,13 @@ impl TestApp {
             base,
             clock,
             http,
-            _storage: storage,
+            storage,
         }
+    }
+
+    /// Where the service keeps its files.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.storage.path()
     }
 
     /// The database behind the service.

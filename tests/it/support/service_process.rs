@@ -60,6 +60,11 @@ impl ServiceProcess {
         self.child.wait().is_ok_and(|status| status.success())
     }
 
+    /// The process's number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Whether the process is alive.
     pub(crate) fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))

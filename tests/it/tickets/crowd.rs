@@ -3,9 +3,10 @@
 //! Copies go through the aggregate and its derivation, so their indexes hold what commits would have stored.
 
 use super::stage::{ANN, IVAN, JULIA, MARK, Stage, Ticket};
-use crate::support::START;
+use crate::support::{START, client_send};
 use bson::{Bson, Document, doc};
 use futures::TryStreamExt;
+use reqwest::Method;
 use serde_json::json;
 use workflow_ops::domain::ticket::Ticket as Aggregate;
 use workflow_ops::domain::time::Timestamp;
@@ -16,7 +17,7 @@ const ROUNDS: i64 = 2_300;
 /// Other people.
 const PEOPLE: i64 = 500;
 /// Mark stays the manager of every so many rounds, and so has decided on some 2 000 tickets.
-const MARKS: i64 = 9;
+const MARKS: i64 = 8;
 /// Ann stays the requester of every so many rounds.
 const ANNS: i64 = 50;
 /// Ivan keeps the tasks of the first rounds: with four open ones in each that makes 300.
@@ -49,14 +50,15 @@ pub(super) async fn fill(stage: &Stage) {
     ] {
         copy_rows(stage, collection, 20_000).await;
     }
-    for (collection, copies) in [("admin_audit", 5_000), ("workflows", 300), ("attachments", 3_000)] {
+    for (collection, copies) in [("admin_audit", 5_000), ("workflows", 300), ("attachments", 300)] {
         copy_rows(stage, collection, copies).await;
     }
 }
 
 /// One ticket in each situation, eight of them, by Ann, Mark and Ivan.
 async fn situations(stage: &Stage) {
-    stage.raise(ANN, "to approve").await;
+    let with_file = stage.raise(ANN, "to approve").await;
+    upload(stage, &with_file.id).await;
     stage.raise(ANN, "to assign").await.approve().await;
     let rejected = stage.raise(ANN, "rejected").await;
     rejected
@@ -92,6 +94,19 @@ async fn situations(stage: &Stage) {
     questioned.assign(JULIA).await;
     let question = json!({"question_text": "how?", "requested_from_email": "mark.stone@example.com"});
     questioned.must(JULIA, "work", "request-info", question).await;
+}
+
+/// Uploads a file to a ticket.
+async fn upload(stage: &Stage, ticket: &str) {
+    let path = format!("/api/v1/attachments/upload?ticket_id={ticket}");
+    let form = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\
+                Content-Type: text/plain\r\n\r\nhello\r\n--b--\r\n";
+    let request = stage
+        .person(ANN)
+        .request(Method::POST, &path)
+        .header("content-type", "multipart/form-data; boundary=b")
+        .body(form);
+    client_send(request).await.expect(200);
 }
 
 async fn at_work<'a>(stage: &'a Stage, title: &str) -> Ticket<'a> {

@@ -183,3 +183,176 @@ async fn the_agents_screens_follow_the_work() {
     let dashboard = ivan.get("/api/v1/tickets/agent/dashboard").await;
     assert_eq!(dashboard.body["recent_completed"].as_array().unwrap().len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_of_equal_rows_neither_overlap_nor_leave_gaps() {
+    let stage = Stage::new().await;
+    let original = stage.raise(ANN, "Equal").await;
+    original.approve().await;
+    let tickets = stage.app.database().collection::<bson::Document>("tickets");
+    let original = tickets
+        .find_one(bson::doc! {"_id": &original.id})
+        .await
+        .unwrap()
+        .unwrap();
+    let copies = (0..59).map(|n| {
+        let mut copy = original.clone();
+        let id = format!("TKT-{n:012x}");
+        copy.insert("_id", &id);
+        copy.get_document_mut("ticket").unwrap().insert("id", &id);
+        copy
+    });
+    tickets.insert_many(copies).await.unwrap();
+    let lists = [
+        (ANN, "/api/v1/tickets?"),
+        (ANN, "/api/v1/tickets?sort_order=asc&"),
+        (ANN, "/api/v1/tickets?sort_by=title&"),
+        (ANN, "/api/v1/tickets?sort_by=created_at&sort_order=asc&"),
+        (ANN, "/api/v1/tickets?sort_by=status&"),
+        (ANN, "/api/v1/tickets?q=equal&"),
+        (MARK, "/api/v1/tickets?mine=false&"),
+        ("admin.root", "/api/v1/tickets?mine=false&"),
+        (
+            "admin.root",
+            "/api/v1/tickets?mine=false&sort_by=title&sort_order=asc&",
+        ),
+        ("admin.root", "/api/v1/tickets?mine=false&sort_by=status&"),
+        (MARK, "/api/v1/tickets/manager/assignments?"),
+    ];
+    for (who, list) in lists {
+        let person = stage.person(who);
+        let mut ids = Vec::new();
+        for page in 1..=9 {
+            let body = person
+                .get(&format!("{list}page={page}&page_size=7"))
+                .await
+                .expect(200)
+                .body;
+            assert_eq!(body["total"], 60, "{who} {list}");
+            let items = body["items"].as_array().unwrap();
+            ids.extend(items.iter().map(|item| {
+                let ticket = if item["ticket"].is_object() {
+                    &item["ticket"]
+                } else {
+                    item
+                };
+                ticket["ticket_id"].as_str().unwrap().to_owned()
+            }));
+        }
+        assert_eq!(ids.len(), 60, "{who} {list}");
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), 60, "{who} {list}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unchanged_page_is_answered_304_and_a_changed_one_is_not() {
+    let stage = Stage::new().await;
+    let ticket = stage.raise(ANN, "Cached").await;
+    ticket.approve().await;
+    ticket.assign(IVAN).await;
+    stage.app.app.execute.relay().drain().await.unwrap();
+    let detail = ticket.path("");
+    let reads = [
+        (ANN, detail.as_str()),
+        (ANN, "/api/v1/tickets"),
+        (ANN, "/api/v1/tickets?mine=false&q=cached"),
+        (MARK, "/api/v1/tickets/manager/approvals"),
+        (MARK, "/api/v1/tickets/manager/assignments"),
+        (MARK, "/api/v1/tickets/manager/handovers"),
+        (MARK, "/api/v1/tickets/manager/history"),
+        (MARK, "/api/v1/tickets/manager/dashboard"),
+        (MARK, "/api/v1/tickets/my-info-requests"),
+        (IVAN, "/api/v1/tickets/agent/tasks"),
+        (IVAN, "/api/v1/tickets/agent/dashboard"),
+        (IVAN, "/api/v1/tickets/agent/history"),
+        (IVAN, "/api/v1/tickets/agent/info-requests"),
+        (IVAN, "/api/v1/tickets/agent/pending-handovers"),
+        (MARK, "/api/v1/change-requests/my-pending"),
+        (IVAN, "/api/v1/notifications"),
+        (ANN, "/api/v1/workflows/catalog"),
+    ];
+    let again = |who: &str, path: &str, tag: &str| {
+        let request = stage.person(who).request(reqwest::Method::GET, path);
+        crate::support::client_send(request.header("if-none-match", tag))
+    };
+    let mut tags = Vec::new();
+    for (who, path) in reads {
+        let first = stage.person(who).get(path).await.expect(200);
+        let tag = first.header("etag").to_owned();
+        assert!(!tag.is_empty(), "{path}");
+        assert_eq!(first.header("cache-control"), "private, no-cache", "{path}");
+        let vary = first
+            .headers
+            .get_all("vary")
+            .iter()
+            .map(|value| value.to_str().unwrap());
+        let vary = vary.collect::<Vec<_>>().join(",").to_lowercase();
+        assert!(
+            vary.contains("authorization") && vary.contains("origin"),
+            "{path}: {vary}"
+        );
+        let second = again(who, path, &tag).await.expect(304);
+        assert_eq!(
+            (second.text.as_str(), second.header("etag")),
+            ("", tag.as_str()),
+            "{path}"
+        );
+        tags.push(tag);
+    }
+    let version = ticket.detail().await["ticket"]["version"].as_i64().unwrap();
+    assert_eq!(tags[0], format!("\"{version}\""));
+    ticket
+        .must(IVAN, "work", "hold", json!({"reason": "parts"}))
+        .await;
+    for ((who, path), tag) in reads.iter().zip(&tags).take(2) {
+        again(who, path, tag).await.expect(200);
+    }
+    let tasks = reads
+        .iter()
+        .position(|(_, path)| path.ends_with("agent/tasks"))
+        .unwrap();
+    again(IVAN, reads[tasks].1, &tags[tasks]).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn queues_show_the_notes_on_their_steps_at_once_and_later() {
+    let stage = Stage::new().await;
+    let ticket = stage.raise(ANN, "Noted").await;
+    let notes = async |who: &str, path: &str| -> Vec<String> {
+        let body = stage.person(who).get(path).await.expect(200).body;
+        let notes = body["items"][0]["step"]["data"]["notes"]
+            .as_array()
+            .unwrap()
+            .clone();
+        notes
+            .iter()
+            .map(|note| note["content"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    ticket
+        .must(MARK, "ok", "add-note", json!({"content": "looks fine"}))
+        .await;
+    let approvals = "/api/v1/tickets/manager/approvals";
+    assert_eq!(notes(MARK, approvals).await, ["looks fine"]);
+    ticket.approve().await;
+    ticket.assign(IVAN).await;
+    ticket
+        .must(IVAN, "work", "add-note", json!({"content": "one"}))
+        .await;
+    stage.app.app.execute.relay().drain().await.unwrap();
+    ticket
+        .must(MARK, "work", "add-note", json!({"content": "two"}))
+        .await;
+    ticket
+        .must(IVAN, "work", "request-handover", json!({"reason": "leave"}))
+        .await;
+    for (who, path) in [
+        (IVAN, "/api/v1/tickets/agent/tasks"),
+        (IVAN, "/api/v1/tickets/agent/pending-handovers"),
+        (MARK, "/api/v1/tickets/manager/handovers"),
+    ] {
+        assert_eq!(notes(who, path).await, ["one", "two"], "{path}");
+    }
+}

@@ -15,6 +15,8 @@ const SLACK: i64 = 50;
 struct Read {
     who: &'static str,
     path: String,
+    /// Whether it is one of the lists below, which must be answered.
+    is_list: bool,
 }
 
 impl Read {
@@ -27,7 +29,7 @@ impl Read {
 }
 
 /// Filters, orders and pages of the lists.
-const LISTS: [&str; 45] = [
+const LISTS: [&str; 42] = [
     "/tickets?page_size=1&status=COMPLETED",
     "/tickets?statuses=IN_PROGRESS,WAITING_FOR_REQUESTER,WAITING_FOR_AGENT",
     "/tickets?page_size=1&has_pending_cr=true",
@@ -66,17 +68,14 @@ const LISTS: [&str; 45] = [
     "/notifications?unread_only=true",
     "/notifications?category=APPROVAL&limit=100",
     "/notifications?skip=40",
-    "/workflows?status=PUBLISHED",
     "/workflows/catalog?q=request",
-    "/lookups/{workflow_id}?include_inactive=true",
     "/lookups/{workflow_id}/resolve?step_id=ask&field_key=what&field_value=x",
     "/directory/users/search?q=person",
-    "/change-requests/tickets/{ticket_id}/compare?version_1=1&version_2=1",
     "/notifications?limit=100",
 ];
 
-/// The same of administrators' lists.
-const ADMINISTRATION: [&str; 24] = [
+/// The same of administrators' and designers' lists.
+const ADMINISTRATION: [&str; 26] = [
     "/admin/audit-log?action=VIEW_AUDIT_LOG",
     "/admin/audit-log?from_date=2025-12-01&to_date=2026-01-05&skip=100",
     "/admin/audit-log?actor_email=ann",
@@ -101,6 +100,8 @@ const ADMINISTRATION: [&str; 24] = [
     "/admin/notifications/stats",
     "/admin/notifications/ticket/{ticket_id}",
     "/admin/user-access?limit=100",
+    "/lookups/{workflow_id}?include_inactive=true",
+    "/workflows?status=PUBLISHED",
 ];
 
 /// Ids that exist, by the names of parameters.
@@ -164,21 +165,27 @@ async fn reads(stage: &Stage) -> Vec<Read> {
     let mut all = Vec::new();
     for (path, _) in documented {
         for who in [ANN, MARK, IVAN, "admin.root"] {
-            let path = filled(path, &ids);
-            all.push(Read { who, path });
+            all.push(Read {
+                who,
+                path: filled(path, &ids),
+                is_list: false,
+            });
         }
     }
     for path in LISTS {
         for who in [ANN, MARK, IVAN, "admin.root"] {
-            let path = filled(&format!("/api/v1{path}"), &ids);
-            all.push(Read { who, path });
+            all.push(Read {
+                who,
+                path: filled(&format!("/api/v1{path}"), &ids),
+                is_list: true,
+            });
         }
     }
     for path in ADMINISTRATION {
-        let path = filled(&format!("/api/v1{path}"), &ids);
         all.push(Read {
             who: "admin.root",
-            path,
+            path: filled(&format!("/api/v1{path}"), &ids),
+            is_list: true,
         });
     }
     all
@@ -218,9 +225,14 @@ fn fault(entry: &Document, read: &Read) -> Option<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_read_scans_sorts_or_looks_at_more_documents_than_it_returns() {
+async fn among_20_000_tickets_totals_are_exact_and_no_read_scans_sorts_or_looks_at_what_it_does_not_return() {
     let stage = Stage::new().await;
     crowd::fill(&stage).await;
+    totals_are_exact(&stage).await;
+    every_read_uses_an_index(&stage).await;
+}
+
+async fn every_read_uses_an_index(stage: &Stage) {
     let database = stage.app.database();
     assert!(
         database
@@ -233,7 +245,7 @@ async fn no_read_scans_sorts_or_looks_at_more_documents_than_it_returns() {
     // The server's own profile would keep the last megabyte only.
     let profile = doc! {"create": "system.profile", "capped": true, "size": 256_i64 << 20};
     database.run_command(profile).await.unwrap();
-    let reads = reads(&stage).await;
+    let reads = reads(stage).await;
     database.run_command(doc! {"profile": 2}).await.unwrap();
     let entries = database.collection::<Document>("system.profile");
     let (mut faults, mut seen) = (Vec::new(), 0_usize);
@@ -246,17 +258,9 @@ async fn no_read_scans_sorts_or_looks_at_more_documents_than_it_returns() {
             read.path,
             reply.text
         );
-        let variants = LISTS
-            .iter()
-            .chain(&ADMINISTRATION)
-            .any(|list| read.path.ends_with(list));
-        assert!(
-            !variants || reply.status == 200,
-            "{} {}: {}",
-            read.who,
-            read.path,
-            reply.text
-        );
+        if read.is_list && reply.status != 200 {
+            faults.push(format!("{} {}: {}", read.who, read.path, reply.text));
+        }
         // What was profiled since the last read.
         let own = doc! {"ns": {"$not": {"$regex": "system.profile"}}, "op": {"$in": ["query", "getmore", "command"]}};
         let mut own: Vec<Document> = entries.find(own).await.unwrap().try_collect().await.unwrap();
@@ -280,10 +284,7 @@ async fn no_read_scans_sorts_or_looks_at_more_documents_than_it_returns() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_persons_totals_are_exact_however_many_there_are() {
-    let stage = Stage::new().await;
-    crowd::fill(&stage).await;
+async fn totals_are_exact(stage: &Stage) {
     let count = async |filter: Document, collection: &str| {
         let rows = stage.app.database().collection::<Document>(collection);
         rows.count_documents(filter).await.unwrap()
