@@ -102,7 +102,9 @@ impl ExportFormat {
         match self {
             Self::Csv => {
                 let value = serde_json::to_value(row).map_err(unwritable)?;
-                let cells = R::COLUMNS.iter().map(|column| cell(&value[*column]));
+                let cells = R::COLUMNS
+                    .iter()
+                    .map(|column| value.get(column).map_or_else(String::new, cell));
                 csv_record(cells)
             }
             Self::Jsonl => {

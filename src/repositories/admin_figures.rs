@@ -121,7 +121,10 @@ async fn conversations(database: &Database, midnight: Timestamp) -> Result<Value
 async fn workflows(database: &Database) -> Result<Value> {
     let name = workflow_repo::COLLECTION;
     let all = database.collection::<Document>(name);
-    let mut definitions = all.find(doc! {}).projection(doc! {"definition": 1}).await?;
+    let mut definitions = all
+        .find(doc! {"updated_at": {"$gt": bson::Bson::MinKey}})
+        .projection(doc! {"definition": 1})
+        .await?;
     let mut steps = 0;
     while let Some(row) = definitions.try_next().await? {
         steps += row.get_str("definition").map_or(0, step_count);

@@ -56,6 +56,7 @@ pub fn indexes() -> Vec<IndexSpec> {
         IndexSpec::new(COLLECTION, "aad_id", doc! {"aad_id": 1})
             .partial(known)
             .unique(),
+        IndexSpec::new(COLLECTION, "active", doc! {"is_active": 1}),
         IndexSpec::new(
             COLLECTION,
             "role_active",

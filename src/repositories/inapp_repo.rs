@@ -1,7 +1,7 @@
 //! `inapp_notifications`: every person's bell.
 //!
 //! Rows are inserted once per key, marked, and removed only by the TTL index on `expires_at`. Expired and dismissed
-//! rows are left out of every answer, whether the server has removed them yet or not.
+//! rows are left out of every answer, whether the server has removed them yet or not: a dismissed row is nobody's.
 
 use super::inapp_row::InappRow;
 use super::indexes::IndexSpec;
@@ -53,10 +53,12 @@ impl BellFilter {
 pub fn indexes() -> Vec<IndexSpec> {
     let index = |name, keys| IndexSpec::new(COLLECTION, name, keys);
     vec![
-        index("bell", doc! {"recipient_keys": 1, "created_at": -1, "_id": -1}),
+        // What stands behind the order filters and counts without fetching.
         index(
-            "unread",
-            doc! {"recipient_keys": 1, "is_read": 1, "dismissed_at": 1, "expires_at": 1},
+            "bell_newest",
+            doc! {
+                "recipient_keys": 1, "created_at": -1, "_id": -1, "expires_at": 1, "is_read": 1, "category": 1,
+            },
         ),
         index("by_public_id", doc! {"notification_id": 1}),
         index("expiry", doc! {"expires_at": 1}).expire_after(Duration::ZERO),
@@ -157,7 +159,8 @@ impl InappRepo {
 
     /// Takes one of the person's notices out of the bell; false when there is none.
     pub async fn dismiss(&self, person: &Person, id: &NotificationId, now: Timestamp) -> Result<bool> {
-        let update = doc! {"$set": {"dismissed_at": now, "is_read": true}};
+        let nobody: Vec<Bson> = Vec::new();
+        let update = doc! {"$set": {"dismissed_at": now, "is_read": true, "recipient_keys": nobody}};
         let result = self.rows.update_one(one_of(person, id, now), update).await?;
         Ok(result.matched_count > 0)
     }
@@ -186,7 +189,6 @@ fn row_of(entry: &TailEntry, retention_days: i64) -> Option<InappRow> {
 fn visible(person: &Person, filter: BellFilter, now: Timestamp) -> Document {
     let mut query = doc! {
         "recipient_keys": {"$in": keys(person)},
-        "dismissed_at": Bson::Null,
         "expires_at": {"$gt": now},
     };
     if filter.unread_only {

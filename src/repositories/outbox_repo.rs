@@ -50,17 +50,26 @@ pub enum Claimed {
     Malformed(Lease, String),
 }
 
+/// The index that lists of all mails are in the order of and that figures are counted from.
+pub(super) const FIGURES: &str = "newest_figures";
+
 /// The indexes of this collection.
 pub fn indexes() -> Vec<IndexSpec> {
     let index = |name, keys| IndexSpec::new(COLLECTION, name, keys);
     vec![
         index("due", doc! {"status": 1, "due_at": 1}),
-        index("by_status", doc! {"status": 1, "created_at": 1}),
         index(
-            "figures",
-            doc! {"created_at": 1, "status": 1, "template_key": 1, "retry_count": 1},
+            "status_newest",
+            doc! {"status": 1, "created_at": 1, "notification_id": 1, "template_key": 1},
         ),
-        index("by_ticket", doc! {"ticket_id": 1, "created_at": 1}),
+        index(
+            FIGURES,
+            doc! {"created_at": 1, "notification_id": 1, "status": 1, "template_key": 1, "retry_count": 1},
+        ),
+        index(
+            "ticket_newest",
+            doc! {"ticket_id": 1, "created_at": 1, "notification_id": 1},
+        ),
         index("by_public_id", doc! {"notification_id": 1}),
         index("sent", doc! {"status": 1, "sent_at": 1}),
         index("failed", doc! {"status": 1, "failed_at": 1}),

@@ -3,7 +3,7 @@
 //! Lists over all mails stop counting at 10 000; a text filter and orders other than by creation look at the newest
 //! 20 000 (design 3).
 
-use super::outbox_repo::OutboxRepo;
+use super::outbox_repo::{FIGURES, OutboxRepo};
 use super::outbox_row::{OutboxRow, OutboxStatus};
 use crate::domain::notice::TemplateKey;
 use crate::domain::time::Timestamp;
@@ -111,7 +111,10 @@ impl OutboxRepo {
             .unwrap_or_default();
         let direction = if page.descending { -1 } else { 1 };
         let mut paging = pipeline;
-        paging.push(doc! {"$sort": {page.order.field(): direction, "notification_id": direction}});
+        let is_sorted = filter.recipient.is_some() && page.order == OutboxOrder::CreatedAt && page.descending;
+        if !is_sorted {
+            paging.push(doc! {"$sort": {page.order.field(): direction, "notification_id": direction}});
+        }
         paging.push(doc! {"$skip": i64::try_from(page.skip).unwrap_or(i64::MAX)});
         paging.push(doc! {"$limit": i64::from(page.limit)});
         // Lists show no bodies, and those are by far the largest part of a row.
@@ -232,7 +235,7 @@ impl OutboxRepo {
         ];
         self.documents()
             .aggregate(pipeline)
-            .hint(mongodb::options::Hint::Name("figures".to_owned()))
+            .hint(mongodb::options::Hint::Name(FIGURES.to_owned()))
             .with_type::<OutboxGroup>()
             .await?
             .try_collect()
@@ -259,7 +262,11 @@ impl OutboxRepo {
 
     /// How many mails are being sent.
     pub async fn in_flight(&self, now: Timestamp) -> Result<u64> {
-        let filter = doc! {"status": OutboxStatus::Pending.as_str(), "locked_until": {"$gt": now}};
+        let filter = doc! {
+            "status": OutboxStatus::Pending.as_str(),
+            "locked_by": {"$type": "string"},
+            "locked_until": {"$gt": now},
+        };
         self.documents().count_documents(filter).await
     }
 
@@ -374,12 +381,14 @@ fn selection(filter: &OutboxFilter, order: OutboxOrder) -> Vec<Document> {
     if let Some(to) = filter.to {
         range.insert("$lte", to);
     }
-    if !range.is_empty() {
-        exact.insert("created_at", range);
+    if range.is_empty() {
+        // A condition on the first field of the index, or the fields behind it are not looked for in the index.
+        range.insert("$gt", Bson::MinKey);
     }
+    exact.insert("created_at", range);
     let mut pipeline = vec![doc! {"$match": exact}];
     if order != OutboxOrder::CreatedAt || filter.recipient.is_some() {
-        pipeline.push(doc! {"$sort": {"created_at": -1}});
+        pipeline.push(doc! {"$sort": {"created_at": -1, "notification_id": -1}});
         pipeline.push(doc! {"$limit": SCAN_LIMIT});
     }
     if let Some(text) = &filter.recipient {

@@ -10,6 +10,7 @@ use crate::domain::work::{LiveStep, Queue, Shelf, WorkRow};
 use bson::{Bson, Document, doc};
 use futures::TryStreamExt;
 use mongodb::error::Result;
+use mongodb::options::Hint;
 use mongodb::{Collection, Database};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashSet};
@@ -105,6 +106,15 @@ impl Sorting {
         order: ListOrder::Descending,
     };
 
+    /// The index of everybody's tickets that is there for this order only.
+    const fn own_index(self) -> Option<&'static str> {
+        match self.by {
+            SortBy::CreatedAt => Some("all_created"),
+            SortBy::Title => Some("all_title"),
+            SortBy::UpdatedAt | SortBy::Status => None,
+        }
+    }
+
     pub(super) fn to_document(self) -> Document {
         let (forth, back) = match self.order {
             ListOrder::Ascending => (1, -1),
@@ -179,6 +189,10 @@ impl TicketFilter {
         }
         if let Some(until) = self.until {
             range.insert("$lte", until.to_bson());
+        }
+        if range.is_empty() && self.whose == Whose::Everybody {
+            // A condition on the first field of the index, or the fields behind it are not looked for in the index.
+            range.insert("$gt", Bson::MinKey);
         }
         if !range.is_empty() {
             filter.insert("work.updated_at", range);
@@ -300,7 +314,10 @@ impl TicketListRepo {
         limit: i64,
     ) -> Result<Vec<StoredTicket>> {
         let rows = self.documents.clone_with_type::<StoredTicket>();
-        let found = rows.find(filter.to_document()).sort(sorting.to_document());
+        let mut found = rows.find(filter.to_document()).sort(sorting.to_document());
+        if let (Whose::Everybody, Some(index)) = (&filter.whose, sorting.own_index()) {
+            found = found.hint(Hint::Name(index.to_owned()));
+        }
         let found = found
             .projection(doc! {"version": 1, "ticket": 1})
             .skip(skip)

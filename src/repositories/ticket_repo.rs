@@ -13,19 +13,31 @@ use crate::domain::work::WorkIndex;
 use bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
 use futures::TryStreamExt;
 use mongodb::error::Result;
+use mongodb::options::Hint;
 use mongodb::{Collection, Database};
 use serde::{Deserialize, Serialize};
 
 /// The collection's name.
 pub const COLLECTION: &str = "tickets";
 
+/// The index of tickets whose tail is not empty.
+const OPEN_TAIL: &str = "open_tail";
+/// The index of tickets whose timers could not be fired.
+const TIMER_TROUBLE: &str = "timer_trouble";
+
 /// The indexes of this collection that the commit path needs; lists bring their own.
 pub fn indexes() -> Vec<IndexSpec> {
     let has_timer = doc! {"work.next_timer_at": {"$type": "date"}};
     vec![
-        IndexSpec::new(COLLECTION, "open_tail", doc! {"tail.0.at": 1})
+        IndexSpec::new(COLLECTION, OPEN_TAIL, doc! {"tail.0.at": 1})
             .partial(doc! {"tail.0": {"$exists": true}}),
         IndexSpec::new(COLLECTION, "next_timer", doc! {"work.next_timer_at": 1}).partial(has_timer),
+        IndexSpec::new(
+            COLLECTION,
+            TIMER_TROUBLE,
+            doc! {"timer_trouble.retry_at": 1, "work.next_timer_at": 1},
+        )
+        .partial(doc! {"timer_trouble": {"$exists": true}}),
     ]
 }
 
@@ -244,7 +256,7 @@ impl TicketRepo {
         let ids: Vec<&str> = ids.iter().map(TicketId::as_str).collect();
         let found: Vec<Document> = self
             .documents
-            .find(doc! {"_id": {"$in": ids}, "tail.0": {"$exists": true}})
+            .find(doc! {"_id": {"$in": ids}})
             .projection(doc! {"tail": 1})
             .await?
             .try_collect()
@@ -274,6 +286,7 @@ impl TicketRepo {
     pub async fn count_open_tails(&self, limit: u64) -> Result<u64> {
         self.documents
             .count_documents(doc! {"tail.0": {"$exists": true}})
+            .hint(Hint::Name(OPEN_TAIL.to_owned()))
             .limit(limit)
             .await
     }
@@ -316,6 +329,7 @@ impl TicketRepo {
             .count_documents(
                 doc! {"work.next_timer_at": {"$type": "date"}, "timer_trouble": {"$exists": true}},
             )
+            .hint(Hint::Name(TIMER_TROUBLE.to_owned()))
             .limit(10_000)
             .await
     }

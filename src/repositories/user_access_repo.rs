@@ -148,6 +148,13 @@ pub fn indexes() -> Vec<IndexSpec> {
         IndexSpec::new(COLLECTION, "aad_id", doc! {"aad_id": 1})
             .partial(known)
             .unique(),
+        IndexSpec::new(
+            COLLECTION,
+            "active_personas",
+            doc! {
+                "is_active": 1, "_id": 1, "designer.granted": 1, "manager.granted": 1, "agent.granted": 1,
+            },
+        ),
     ]
 }
 

@@ -205,13 +205,18 @@ fn fault(entry: &Document, read: &Read) -> Option<String> {
             .map(ToString::to_string)
             .unwrap_or_default()
     );
+    // Groups of figures and administrators are a handful, sorted after they have been counted or found.
+    let is_handful = entry.get_str("ns").unwrap_or_default().ends_with(".admin_users")
+        || entry
+            .get("command")
+            .is_some_and(|command| command.to_string().contains("$group"));
     let (examined, returned) = (
         number("docsExamined").unwrap_or(0),
         number("nreturned").unwrap_or(0),
     );
     let what = if whole.contains("COLLSCAN") {
         "scans a collection".to_owned()
-    } else if entry.get_bool("hasSortStage").unwrap_or(false) {
+    } else if entry.get_bool("hasSortStage").unwrap_or(false) && !is_handful {
         "sorts in the database".to_owned()
     } else if !read.looks_at_text() && examined > 3 * returned + SLACK {
         format!("looks at {examined} documents to return {returned}")
