@@ -254,14 +254,18 @@ impl TicketRepo {
     /// The tails of these tickets.
     pub async fn tails(&self, ids: &[TicketId]) -> Result<Vec<StoredTail>> {
         let ids: Vec<&str> = ids.iter().map(TicketId::as_str).collect();
-        let found: Vec<Document> = self
-            .documents
+        let found: Vec<RawDocumentBuf> = self
+            .raw()
             .find(doc! {"_id": {"$in": ids}})
             .projection(doc! {"tail": 1})
             .await?
             .try_collect()
             .await?;
-        Ok(found.into_iter().filter_map(read_tail).collect())
+        let tails = found.iter().filter_map(|document| {
+            let id = TicketId::from_stored(document.get_str("_id").ok()?);
+            Some(read_tail(id, document))
+        });
+        Ok(tails.collect())
     }
 
     /// The tails that are not empty, oldest first, at most `limit` tickets; for the sweep and for one person's lists.
