@@ -39,7 +39,7 @@ async fn records(app: &TestApp) -> u64 {
 
 /// A file whose archive's directory ends with it.
 fn archive_behind(head: &[u8]) -> Vec<u8> {
-    [head, &[b' '; 200_000], b"PK\x05\x06", &[0; 18]].concat()
+    [head, &b" ".repeat(200_000), b"PK\x05\x06", &[0; 18]].concat()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -142,7 +142,6 @@ async fn transfers_of_50_mib_and_exports_raise_resident_memory_by_less_than_16_m
     let exporting = program
         .rise(async { length = program.read("/api/v1/tickets/export?format=jsonl").await })
         .await;
-    println!("upload {uploading} KiB, download {downloading} KiB, export of {length} bytes {exporting} KiB");
     assert!(length > 30 << 20, "the export has only {length} bytes");
     for (what, rise) in [
         ("upload", uploading),
