@@ -5,6 +5,7 @@ use crate::auth::Authenticator;
 use crate::clients::object_store::FileStore;
 use crate::config::Settings;
 use crate::domain::time::Clock;
+use crate::repositories::primary_watch::PrimaryWatch;
 use crate::repositories::relay::RelayTargets;
 use crate::repositories::ticket_repo::TicketRepo;
 use crate::scheduler::status::JobRegistry;
@@ -46,6 +47,8 @@ pub struct Inner {
     pub clock: Clock,
     /// The database.
     pub database: Database,
+    /// Which of its members is primary.
+    pub primary: PrimaryWatch,
     /// Checks bearer tokens.
     pub authenticator: Authenticator,
     /// Personas and administrators.
@@ -107,6 +110,19 @@ impl App {
     /// # Errors
     /// A part cannot be built: the development key, the people file, an HTTP client, the mail transport.
     pub fn build(settings: Settings, clock: Clock, database: Database) -> anyhow::Result<Self> {
+        Self::build_watching(settings, clock, database, PrimaryWatch::default())
+    }
+
+    /// The same when it is watched which member of the database is primary.
+    ///
+    /// # Errors
+    /// As [`App::build`].
+    pub fn build_watching(
+        settings: Settings,
+        clock: Clock,
+        database: Database,
+        primary: PrimaryWatch,
+    ) -> anyhow::Result<Self> {
         let tasks = Tasks::default();
         let system_config = SystemConfigReader::new(&database, &settings);
         let notifications = Notifications::new(&database, &settings, &clock, &tasks, &system_config)?;
@@ -157,6 +173,7 @@ impl App {
             settings: Arc::new(settings),
             clock,
             database,
+            primary,
             tasks,
         })))
     }

@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::config::{DatabaseServer, Settings};
 use crate::domain::time::Clock;
 use crate::repositories::embedded::EmbeddedServer;
+use crate::repositories::primary_watch::PrimaryWatch;
 use crate::repositories::{indexes, mongo};
 use mongodb::Database;
 use std::time::Duration;
@@ -16,6 +17,8 @@ const GRACE: Duration = Duration::from_secs(30);
 pub struct OpenDatabase {
     /// The database.
     pub database: Database,
+    /// Which of its members is primary.
+    pub primary: PrimaryWatch,
     /// The child server, when the settings ask for one.
     pub embedded: Option<EmbeddedServer>,
 }
@@ -33,8 +36,13 @@ pub async fn open_database(settings: &Settings) -> anyhow::Result<OpenDatabase> 
             (server.uri(), Some(server))
         }
     };
-    match mongo::connect(&uri, &settings.database.name, settings.database.max_pool_size).await {
-        Ok(database) => Ok(OpenDatabase { database, embedded }),
+    let settings = &settings.database;
+    match mongo::connect_watching(&uri, &settings.name, settings.max_pool_size).await {
+        Ok((database, primary)) => Ok(OpenDatabase {
+            database,
+            primary,
+            embedded,
+        }),
         Err(error) => {
             if let Some(server) = embedded {
                 server.stop().await;
@@ -49,14 +57,18 @@ pub async fn open_database(settings: &Settings) -> anyhow::Result<OpenDatabase> 
 /// # Errors
 /// The database cannot be used, or an index cannot be built.
 pub async fn start(settings: Settings) -> anyhow::Result<(App, Option<EmbeddedServer>)> {
-    let OpenDatabase { database, embedded } = open_database(&settings).await?;
+    let OpenDatabase {
+        database,
+        primary,
+        embedded,
+    } = open_database(&settings).await?;
     if let Err(error) = indexes::ensure(&database).await {
         if let Some(server) = embedded {
             server.stop().await;
         }
         return Err(error);
     }
-    match App::build(settings, Clock::System, database) {
+    match App::build_watching(settings, Clock::System, database, primary) {
         Ok(app) => Ok((app, embedded)),
         Err(error) => {
             if let Some(server) = embedded {

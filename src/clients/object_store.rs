@@ -5,19 +5,23 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
+use object_store::aws::AmazonS3Builder;
+use object_store::azure::MicrosoftAzureBuilder;
 use object_store::buffered::BufWriter;
+use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, ObjectStoreScheme, RetryConfig};
 use secrecy::ExposeSecret;
 use std::ops::Range;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
 /// How long the store may take for one step: a part, the completion, a deletion.
-const STEP: Duration = Duration::from_secs(30);
+const STEP: Duration = Duration::from_secs(15);
 /// Smaller files are written to a cloud at once, larger ones in parts of this size, in bytes; S3 takes no smaller ones.
 const CLOUD_PART: usize = 5 << 20;
 /// The same for a folder.
@@ -102,8 +106,34 @@ impl FileStore {
             });
         }
         let options = settings.store_options.iter();
-        let options = options.map(|(name, value)| (name, value.expose_secret().to_owned()));
-        let (store, prefix) = object_store::parse_url_opts(url, options)?;
+        let options = options.map(|(name, value)| (name.as_str(), value.expose_secret()));
+        let (scheme, prefix) = ObjectStoreScheme::parse(url)?;
+        let prefix = Path::parse(prefix)?;
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the list is the library's to lengthen; what is not a cloud's needs no bounds"
+        )]
+        let store: Arc<dyn ObjectStore> = match scheme {
+            ObjectStoreScheme::AmazonS3 => {
+                let store = AmazonS3Builder::new()
+                    .with_url(url.as_str())
+                    .with_retry(retries());
+                Arc::new(configured(store, options, AmazonS3Builder::with_config).build()?)
+            }
+            ObjectStoreScheme::MicrosoftAzure => {
+                let store = MicrosoftAzureBuilder::new()
+                    .with_url(url.as_str())
+                    .with_retry(retries());
+                Arc::new(configured(store, options, MicrosoftAzureBuilder::with_config).build()?)
+            }
+            ObjectStoreScheme::GoogleCloudStorage => {
+                let store = GoogleCloudStorageBuilder::new()
+                    .with_url(url.as_str())
+                    .with_retry(retries());
+                Arc::new(configured(store, options, GoogleCloudStorageBuilder::with_config).build()?)
+            }
+            _ => Arc::from(object_store::parse_url(url)?.0),
+        };
         Ok(Self {
             objects: Arc::new(PrefixStore::new(store, prefix)),
             part: CLOUD_PART,
@@ -181,6 +211,26 @@ impl FileWriter {
         if let Err(error) = aborted {
             tracing::debug!(error = %error, "an unfinished file could not be thrown away");
         }
+    }
+}
+
+/// Sets the options that the store knows; the environment has others of the same prefix.
+fn configured<'a, B, K: FromStr>(
+    builder: B,
+    options: impl Iterator<Item = (&'a str, &'a str)>,
+    set: impl Fn(B, K, &'a str) -> B,
+) -> B {
+    options
+        .filter_map(|(name, value)| Some((name.parse().ok()?, value)))
+        .fold(builder, |builder, (key, value)| set(builder, key, value))
+}
+
+/// A store that is away is found out while somebody still waits for the answer.
+fn retries() -> RetryConfig {
+    RetryConfig {
+        max_retries: 3,
+        retry_timeout: STEP / 3,
+        ..RetryConfig::default()
     }
 }
 

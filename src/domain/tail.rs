@@ -124,6 +124,10 @@ pub struct RecentKey {
     pub seq: i64,
     /// When it took effect.
     pub at: Timestamp,
+    /// A word of the very write that committed it: the same command may be under way in another process as well, which
+    /// decides it at another moment and commits it under the same key.
+    #[serde(default)]
+    pub attempt: String,
 }
 
 /// How many of its newest commands a ticket remembers.

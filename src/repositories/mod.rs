@@ -26,6 +26,7 @@ pub mod note_repo;
 pub mod outbox_repo;
 pub mod outbox_row;
 pub mod outbox_search;
+pub mod primary_watch;
 pub mod relay;
 pub mod relayed;
 pub mod statistics_repo;

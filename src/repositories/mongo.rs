@@ -1,5 +1,6 @@
 //! The client: majority writes with journal, majority reads from the primary, and bounds on every wait.
 
+use super::primary_watch::PrimaryWatch;
 use bson::{Document, doc};
 use mongodb::options::{ClientOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern};
 use mongodb::{Client, Database};
@@ -35,6 +36,20 @@ pub enum ConnectError {
 /// # Errors
 /// See [`ConnectError`].
 pub async fn connect(uri: &SecretString, name: &str, max_pool_size: u32) -> Result<Database, ConnectError> {
+    let (database, _) = connect_watching(uri, name, max_pool_size).await?;
+    Ok(database)
+}
+
+/// The same, and watches which member is primary.
+///
+/// # Errors
+/// See [`ConnectError`].
+pub async fn connect_watching(
+    uri: &SecretString,
+    name: &str,
+    max_pool_size: u32,
+) -> Result<(Database, PrimaryWatch), ConnectError> {
+    let primary = PrimaryWatch::default();
     let mut options = ClientOptions::parse(uri.expose_secret())
         .await
         .map_err(ConnectError::Address)?;
@@ -47,9 +62,10 @@ pub async fn connect(uri: &SecretString, name: &str, max_pool_size: u32) -> Resu
     options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
     options.retry_writes = Some(true);
     options.retry_reads = Some(true);
+    options.sdam_event_handler = Some(primary.handler());
     let client = Client::with_options(options).map_err(ConnectError::Address)?;
     require_replica_set(&client).await?;
-    Ok(client.database(name))
+    Ok((client.database(name), primary))
 }
 
 /// The write concern of every write: on disk on a majority of the members.

@@ -51,13 +51,17 @@ impl RelayedRepo<RecordedCommand> {
     }
 }
 
-/// The key of the command that made a ticket's version `seq`; `None` when there is no such command.
-pub(super) async fn key_at(database: &Database, ticket_id: &TicketId, seq: i64) -> Result<Option<String>> {
+/// The command that made a ticket's version `seq`; `None` when there is no such command.
+pub(super) async fn recorded_at(
+    database: &Database,
+    ticket_id: &TicketId,
+    seq: i64,
+) -> Result<Option<RecordedCommand>> {
     let key = StableKey {
         ticket_id: ticket_id.clone(),
         seq,
         n: 0,
     };
     let row = TicketCommandRepo::new(database).by_key(&key).await?;
-    Ok(row.map(|row| row.body.key))
+    Ok(row.map(|row| row.body))
 }

@@ -8,7 +8,7 @@ use super::mongo::{WriteFault, classify};
 use super::ticket_command_repo;
 use super::ticket_repo::{COLLECTION, InsertOutcome, NewTicket, TicketRepo};
 use crate::domain::id::TicketId;
-use crate::domain::tail::{RECENT_KEYS, RecentKey, TailEntry};
+use crate::domain::tail::{RECENT_KEYS, RecentKey, TailEntry, TailItem};
 use crate::domain::ticket::Ticket;
 use crate::domain::ticket::limits::DOCUMENT_BYTES;
 use crate::domain::work::WorkIndex;
@@ -184,22 +184,29 @@ impl<'a> TicketWrite<'a> {
         let loaded = tokio::time::timeout(ATTEMPT, read)
             .await
             .map_err(|_| timed_out())??;
-        let Some(loaded) = loaded else {
-            return Ok(Fate::Superseded);
-        };
-        if loaded.version <= commit.base {
+        // A member that was just elected may read what is older than the version that was decided on.
+        let Some(loaded) = loaded.filter(|loaded| loaded.version > commit.base) else {
             return Ok(Fate::Open);
-        }
-        if loaded.recent_keys.iter().any(|recent| recent.key == first.key) {
-            return Ok(Fate::Applied);
+        };
+        // The key alone says little: the same command may have been committed by another process, which the client
+        // asked as well.
+        let committed = loaded.recent_keys.iter().find(|recent| recent.seq == first.seq);
+        if let Some(committed) = committed {
+            return Ok(Fate::of(committed == first));
         }
         // Pushed out of the recent keys by many later commands: the recorded command still tells.
-        let recorded = ticket_command_repo::key_at(self.database, &commit.ticket.id, first.seq).await?;
-        Ok(if recorded.as_deref() == Some(first.key.as_str()) {
-            Fate::Applied
-        } else {
-            Fate::Superseded
-        })
+        let recorded = ticket_command_repo::recorded_at(self.database, &commit.ticket.id, first.seq).await?;
+        let ours = commit.entries.first().map(|entry| &entry.item);
+        Ok(Fate::of(recorded.is_some_and(
+            |recorded| matches!(ours, Some(TailItem::Command(ours)) if **ours == recorded),
+        )))
+    }
+}
+
+impl Fate {
+    /// A later version is there: it is ours or another's.
+    const fn of(is_ours: bool) -> Self {
+        if is_ours { Self::Applied } else { Self::Superseded }
     }
 }
 

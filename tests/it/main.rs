@@ -14,6 +14,7 @@ mod attachments;
 mod commit;
 mod directory;
 mod drafting;
+mod faults;
 mod http;
 mod import;
 mod lookups;

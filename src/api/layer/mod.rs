@@ -1,12 +1,13 @@
 //! What happens to every request before and after its handler.
 //!
 //! From the outside in: slashes, context and access log, CORS, security headers, panics, conditional answers,
-//! compression, load, time-out, body limit, repeats. CORS is outside of everything that can answer, so a browser can read every error.
+//! compression, load, time-out, body limit, freshness, repeats. CORS is outside of everything that can answer, so a browser can read every error.
 
 mod access_log;
 mod compression;
 mod conditional;
 mod cors;
+mod freshness;
 mod idempotency;
 mod load;
 mod panics;
@@ -47,6 +48,7 @@ pub fn around(router: Router, app: &App) -> Router {
             timeout::bound,
         ))
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
+        .layer(middleware::from_fn_with_state(app.clone(), freshness::see_to))
         .layer(middleware::from_fn_with_state(
             app.clone(),
             idempotency::recognise,

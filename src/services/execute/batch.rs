@@ -4,7 +4,7 @@ use super::request::{Executed, ExpectedVersion};
 use super::turn::{Answer, Envelope, Held, Prepared};
 use crate::domain::audit::AuditEvent;
 use crate::domain::error::ServiceError;
-use crate::domain::id::AttachmentId;
+use crate::domain::id::{AttachmentId, random_key};
 use crate::domain::refusal::Refusal;
 use crate::domain::tail::{RECENT_KEYS, RecentKey, RecordedCommand, StableKey, TailEntry, TailItem};
 use crate::domain::ticket::Ticket;
@@ -43,6 +43,8 @@ pub(super) enum Outcome {
 #[derive(Debug)]
 pub(super) struct Batch {
     state: Arc<Ticket>,
+    /// The word of the write that will commit it.
+    attempt: String,
     keys: Vec<RecentKey>,
     entries: Vec<TailEntry>,
     newest: Vec<AuditRow>,
@@ -54,6 +56,7 @@ impl Batch {
     pub(super) fn decide(known: &Held, facts: &FactSource, envelopes: Vec<Envelope>) -> Self {
         let mut batch = Self {
             state: Arc::clone(&known.ticket),
+            attempt: random_key(),
             keys: Vec::new(),
             entries: Vec::new(),
             newest: known.newest.clone(),
@@ -171,6 +174,7 @@ impl Batch {
             created: decision.created.clone(),
             seq: decision.ticket.version,
             at: sheet.now,
+            attempt: self.attempt.clone(),
         });
         self.state = Arc::new(decision.ticket);
         let caused = entries(&self.state, sheet, recorded, decision.events, decision.effects);

@@ -212,8 +212,11 @@ impl Execute {
                 Ok(Attempt::Done(executed(ticket, Some(id.to_string()), events)))
             }
             InsertOutcome::Taken => {
+                // Another salt for an id that is taken by what cannot be read yet would be a second ticket.
                 let found = self.existing(id, key).await?;
-                Ok(found.unwrap_or(Attempt::TakenByAnother))
+                found.ok_or_else(|| {
+                    ServiceError::unavailable(anyhow::anyhow!("a taken id cannot be read yet"))
+                })
             }
             InsertOutcome::TooLarge => Err(crate::domain::refusal::Refusal::TicketTooLarge.into()),
             InsertOutcome::Refused(reason) => Err(ServiceError::defect(format!(
@@ -276,5 +279,6 @@ fn creating_key(key: &CreateKey, id: &TicketId, at: Timestamp) -> RecentKey {
         created: Some(id.to_string()),
         seq: 1,
         at,
+        attempt: random_key(),
     }
 }

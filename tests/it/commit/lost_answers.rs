@@ -1,13 +1,15 @@
 //! A commit whose answer is lost: a relay in the test forwards the write and drops the reply.
 
 use super::oracle;
-use super::process::{Process, new_database};
+use super::process::{Process, database, new_database};
 use super::stage::{MARK, create, create_request, key, note, publish, request, run};
-use crate::support::mongo;
+use crate::faults::wire::{Weather, Wire as Line};
+use crate::support::{eventually, mongo};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use workflow_ops::app::App;
 use workflow_ops::domain::error::ServiceError;
 use workflow_ops::domain::time::Clock;
 use workflow_ops::services::execute::Executed;
@@ -177,6 +179,40 @@ async fn a_create_whose_answer_is_lost_is_neither_lost_nor_doubled() {
     assert!(wire.lost() >= 20, "{}", wire.lost());
     wire.lose(0);
     assert_eq!(oracle::check(&app).await, 10);
+}
+
+/// A client that got no answer asks another process under the same key. Both may decide the command for the same
+/// version; the one whose write was lost must not take the other's commit for its own, or it would carry on what was
+/// never committed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_process_committed_under_the_same_key_is_not_taken_for_ones_own() {
+    let server = mongo::uri().trim_start_matches("mongodb://");
+    let line = Line::to(server.split('/').next().unwrap()).await;
+    let uri = format!("mongodb://{}/?directConnection=true", line.address());
+    let one = Process::on(new_database(&uri).await, Clock::System);
+    let same = database(mongo::uri(), one.database.name()).await;
+    let other = Process::on(same, Clock::System);
+    let version = publish(&one.database).await;
+    let ticket = create(&one, &version, "one").await.ticket;
+    one.execute.relay().drain().await.unwrap();
+    let mut wish = request(MARK, &ticket.id, note(&ticket, "hurry"));
+    wish.idempotency = Some(key("the same", "body"));
+
+    line.turn(Weather::Without("$push"));
+    let lost = tokio::spawn({
+        let (one, wish) = (App::clone(&one), wish.clone());
+        async move { one.execute.run(wish).await }
+    });
+    eventually("the first process has decided", async || line.held() > 0).await;
+    // Decided at another moment, so that the two can be told apart.
+    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    assert!(!other.execute.run(wish).await.unwrap().replayed);
+    line.turn(Weather::Broken);
+    line.turn(Weather::Fair);
+    let found = lost.await.unwrap().unwrap();
+    assert!(found.replayed, "the other process committed it");
+    assert_eq!(found.version, 2);
+    oracle::check(&one).await;
 }
 
 /// Repeats while the service says that it does not know, as a client does.

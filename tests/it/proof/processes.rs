@@ -9,14 +9,14 @@ const PIDS: &str = "pids";
 
 /// A process of a trial; it is killed when this value goes away.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     pid_file: PathBuf,
 }
 
 impl Process {
     /// Starts `command` under `name`; what it prints goes to a log of that name.
-    pub(super) fn start(folder: &Path, name: &str, command: &mut Command) -> Self {
+    pub(crate) fn start(folder: &Path, name: &str, command: &mut Command) -> Self {
         let log = log(folder, name);
         let errors = log.try_clone().unwrap();
         let child = command
@@ -32,29 +32,29 @@ impl Process {
     }
 
     /// Ends it as a power failure would, frozen or not.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = std::fs::remove_file(&self.pid_file);
     }
 
     /// How it ended by itself, if it has.
-    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
     }
 
     /// Keeps it from running, as a machine that hangs or a net that is cut.
-    pub(super) fn freeze(&self) {
+    pub(crate) fn freeze(&self) {
         self.signal("-STOP");
     }
 
     /// Lets it run on.
-    pub(super) fn thaw(&self) {
+    pub(crate) fn thaw(&self) {
         self.signal("-CONT");
     }
 
     /// Asks it to end and waits until it has; true when it ended well.
-    pub(super) fn stop(mut self) -> bool {
+    pub(crate) fn stop(mut self) -> bool {
         self.signal("-TERM");
         let status = self.child.wait();
         let _ = std::fs::remove_file(&self.pid_file);
@@ -81,7 +81,7 @@ impl Drop for Process {
     clippy::zombie_processes,
     reason = "the watcher outlives this process on purpose"
 )]
-pub(super) fn leave_nothing_running(folder: &Path) {
+pub(crate) fn leave_nothing_running(folder: &Path) {
     std::fs::create_dir_all(folder.join(PIDS)).unwrap();
     for entry in std::fs::read_dir(folder.join(PIDS)).unwrap() {
         let path = entry.unwrap().path();
@@ -111,7 +111,7 @@ fn log(folder: &Path, name: &str) -> File {
 }
 
 /// Free ports of this machine.
-pub(super) fn free_ports(count: usize) -> Vec<u16> {
+pub(crate) fn free_ports(count: usize) -> Vec<u16> {
     let listeners: Vec<_> = (0..count)
         .map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap())
         .collect();

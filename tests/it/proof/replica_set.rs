@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::Duration;
 
 /// How many members there are; two of them are a majority.
-pub(super) const MEMBERS: usize = 3;
+pub(crate) const MEMBERS: usize = 3;
 /// How long a member may take to be of use again.
 const PATIENCE: Duration = Duration::from_mins(2);
 /// How long one question to a member may take.
@@ -18,7 +18,7 @@ const QUESTION: Duration = Duration::from_secs(2);
 
 /// A running replica set.
 #[derive(Debug)]
-pub(super) struct ReplicaSet {
+pub(crate) struct ReplicaSet {
     folder: PathBuf,
     ports: Vec<u16>,
     members: Vec<Option<Process>>,
@@ -27,7 +27,7 @@ pub(super) struct ReplicaSet {
 
 impl ReplicaSet {
     /// Starts the members over what they have stored in `folder`, and makes them a set the first time.
-    pub(super) async fn start(folder: &Path) -> Self {
+    pub(crate) async fn start(folder: &Path) -> Self {
         let ports_file = folder.join("members.json");
         let is_new = !ports_file.exists();
         if is_new {
@@ -52,7 +52,7 @@ impl ReplicaSet {
     }
 
     /// The address of the whole set.
-    pub(super) fn uri(&self) -> String {
+    pub(crate) fn uri(&self) -> String {
         let hosts: Vec<String> = self
             .ports
             .iter()
@@ -62,7 +62,7 @@ impl ReplicaSet {
     }
 
     /// Waits until there is a primary and returns which member it is.
-    pub(super) async fn primary(&self) -> usize {
+    pub(crate) async fn primary(&self) -> usize {
         let mut found = None;
         eventually_within(PATIENCE, "the set has a primary", async || {
             found = self.look_for_primary().await;
@@ -73,39 +73,42 @@ impl ReplicaSet {
     }
 
     /// Ends a member as a power failure would.
-    pub(super) fn kill(&mut self, member: usize) {
+    pub(crate) fn kill(&mut self, member: usize) {
         if let Some(mut process) = self.members[member].take() {
             process.kill();
         }
     }
 
     /// Keeps a member from running and answering.
-    pub(super) fn freeze(&self, member: usize) {
+    pub(crate) fn freeze(&self, member: usize) {
         self.members[member].as_ref().unwrap().freeze();
     }
 
     /// Lets a frozen member run on.
-    pub(super) fn thaw(&self, member: usize) {
+    pub(crate) fn thaw(&self, member: usize) {
         self.members[member].as_ref().unwrap().thaw();
     }
 
     /// Tells the primary to step down.
-    pub(super) async fn depose(&self, primary: usize) {
+    pub(crate) async fn depose(&self, primary: usize) {
         let admin = self.clients[primary].database("admin");
         let command = doc! {"replSetStepDown": 2, "secondaryCatchUpPeriodSecs": 1, "force": true};
         let _ = tokio::time::timeout(QUESTION, admin.run_command(command)).await;
     }
 
     /// Starts a killed member again and waits until it takes part.
-    pub(super) async fn revive(&mut self, member: usize) {
-        let mut process = self.spawn(member);
-        assert!(process.ended().is_none(), "a member ends at once; see its log");
-        self.members[member] = Some(process);
+    pub(crate) async fn revive(&mut self, member: usize) {
+        self.start_again(member);
         self.until_all_take_part().await;
     }
 
+    /// Starts a killed member again.
+    pub(crate) fn start_again(&mut self, member: usize) {
+        self.members[member] = Some(self.spawn(member));
+    }
+
     /// Waits until every member is primary or follows it.
-    pub(super) async fn until_all_take_part(&self) {
+    pub(crate) async fn until_all_take_part(&self) {
         eventually_within(PATIENCE, "every member takes part", async || {
             let hellos = futures::future::join_all(self.clients.iter().map(hello)).await;
             let takes_part = |hello: &Option<Document>| {

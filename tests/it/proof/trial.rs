@@ -37,7 +37,7 @@ pub(super) struct Trial {
     pub(super) folder: PathBuf,
     /// The program under trial.
     pub(super) program: PathBuf,
-    /// When the load ends in any case.
+    /// How much load there is in any case, what was broken off included.
     pub(super) limit: Duration,
     /// How many tickets go to their end.
     pub(super) tickets: usize,
@@ -145,6 +145,8 @@ async fn strain(
         stop: &stop,
     };
     let begun = Instant::now();
+    let spent = Duration::from_secs(ledger.look(|record| record.seconds));
+    let limit = trial.limit.saturating_sub(spent);
     let watch = async {
         let mut told = Instant::now();
         loop {
@@ -152,13 +154,15 @@ async fn strain(
             let (ended, kills, violations) =
                 ledger.look(|record| (record.ended.len(), record.kills(), record.violations.len()));
             if told.elapsed() > Duration::from_secs(30) {
+                ledger.spend(told.elapsed().as_secs());
                 told = Instant::now();
                 tell(&format!(
                     "{ended} tickets, {kills} kills, {violations} violations"
                 ));
             }
             let is_enough = ended >= trial.tickets && kills >= trial.kills;
-            if is_enough || begun.elapsed() > trial.limit {
+            if is_enough || begun.elapsed() > limit {
+                ledger.spend(told.elapsed().as_secs());
                 return;
             }
         }
@@ -166,7 +170,7 @@ async fn strain(
     // The kills that are left are spread over what the tickets that are left will take.
     let pause = || {
         let (ended, kills) = ledger.look(|record| (record.ended.len(), record.kills()));
-        let left = trial.limit.mul_f64(0.85).saturating_sub(begun.elapsed());
+        let left = limit.mul_f64(0.85).saturating_sub(begun.elapsed());
         let blows = trial.kills.saturating_sub(kills).max(1);
         let is_late = ended >= trial.tickets;
         // Of twelve blows nine are kills.
@@ -193,7 +197,6 @@ async fn strain(
         calm.store(true, Ordering::SeqCst);
     };
     tokio::join!(work, watch, dealer.deal(members, services, pause, &calm));
-    ledger.spend(begun.elapsed().as_secs());
 }
 
 /// The id of the workflow, published the first time.
@@ -281,7 +284,7 @@ fn replayed_by_command(trial: &Trial, uri: &str) -> Result<String, String> {
 }
 
 /// Says how it goes.
-pub(super) fn tell(what: &str) {
+pub(crate) fn tell(what: &str) {
     let mut errors = std::io::stderr().lock();
     let _ = writeln!(errors, "proof: {what}");
 }

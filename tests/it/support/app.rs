@@ -55,7 +55,8 @@ impl TestApp {
     async fn start(settings: &[(&str, &str)], database: &str, clock: Clock) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let storage = tempfile::tempdir().unwrap();
-        let uri = mongo::uri();
+        let given = settings.iter().find(|(name, _)| *name == "MONGO_URI");
+        let uri: &str = given.map_or_else(|| mongo::uri(), |(_, uri)| uri);
         let folder = storage.path().to_str().unwrap().to_owned();
         let people = concat!(env!("CARGO_MANIFEST_DIR"), "/config/people.json");
         let mut pairs = vec![
@@ -70,11 +71,11 @@ impl TestApp {
         let settings = Settings::from_sources(Sources::of_pairs(&pairs)).unwrap();
         // Keys are generated once a run; generating one takes long.
         std::fs::write(storage.path().join("development-issuer.der"), issuer_key()).unwrap();
-        let database = store::connect(&SecretString::from(uri), database, 32)
+        let (database, primary) = store::connect_watching(&SecretString::from(uri), database, 32)
             .await
             .unwrap();
         indexes::ensure(&database).await.unwrap();
-        let app = App::build(settings, clock.clone(), database).unwrap();
+        let app = App::build_watching(settings, clock.clone(), database, primary).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let stopping = app.tasks.stopping.clone();

@@ -28,11 +28,7 @@ fn start_private() -> String {
             .build()
             .unwrap();
         runtime.block_on(async move {
-            let program = std::env::var("MONGOD_PATH")
-                .ok()
-                .map(PathBuf::from)
-                .or_else(cached_program);
-            let server = EmbeddedServer::start(&data, program.as_deref()).await.unwrap();
+            let server = EmbeddedServer::start(&data, program().as_deref()).await.unwrap();
             ready.send(server.uri().expose_secret().to_owned()).unwrap();
             std::future::pending::<()>().await;
         });
@@ -44,10 +40,11 @@ fn start_private() -> String {
     uri
 }
 
-/// The program that `scripts/install-mongod` fetches.
-fn cached_program() -> Option<PathBuf> {
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("storage/mongod/mongod");
-    program.exists().then_some(program)
+/// The program behind it: `MONGOD_PATH`, or the one that `scripts/install-mongod` fetches.
+pub(crate) fn program() -> Option<PathBuf> {
+    let cached = || Path::new(env!("CARGO_MANIFEST_DIR")).join("storage/mongod/mongod");
+    let given = std::env::var("MONGOD_PATH").ok().map(PathBuf::from);
+    given.or_else(|| Some(cached()).filter(|program| program.exists()))
 }
 
 /// The test harness leaves by `exit`, which runs no destructor; a small watcher outlives it and cleans up.

@@ -7,4 +7,4 @@ mod exports;
 mod lists;
 mod plans;
 mod races;
-mod stage;
+pub(crate) mod stage;

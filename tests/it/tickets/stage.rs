@@ -5,26 +5,31 @@ use crate::support::{Reply, TestClient};
 use serde_json::{Value, json};
 
 /// The requester.
-pub(super) const ANN: &str = "ann.lee";
+pub(crate) const ANN: &str = "ann.lee";
 /// The requester's manager.
-pub(super) const MARK: &str = "mark.stone";
+pub(crate) const MARK: &str = "mark.stone";
 /// An agent.
-pub(super) const IVAN: &str = "ivan.novak";
+pub(crate) const IVAN: &str = "ivan.novak";
 /// Another agent.
-pub(super) const JULIA: &str = "julia.rossi";
+pub(crate) const JULIA: &str = "julia.rossi";
 /// Somebody without a part in anything.
-pub(super) const CHLOE: &str = "chloe.martin";
+pub(crate) const CHLOE: &str = "chloe.martin";
 
 /// A service with people and one published workflow: form, approval by the manager, task, end.
-pub(super) struct Stage {
-    pub(super) app: TestApp,
-    pub(super) workflow: String,
+pub(crate) struct Stage {
+    pub(crate) app: TestApp,
+    pub(crate) workflow: String,
 }
 
 impl Stage {
-    pub(super) async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
+        Self::of(Self::usual()).await
+    }
+
+    /// Form, approval by the manager, task, end.
+    pub(crate) fn usual() -> Value {
         let field = json!({"field_key": "what", "field_label": "What", "field_type": "TEXT", "required": true, "order": 0});
-        let definition = json!({
+        json!({
             "start_step_id": "ask",
             "steps": [
                 {"step_id": "ask", "step_name": "Ask", "step_type": "FORM_STEP", "fields": [field]},
@@ -37,13 +42,16 @@ impl Stage {
                 {"from_step_id": "ok", "to_step_id": "work", "on_event": "APPROVE"},
                 {"from_step_id": "work", "to_step_id": "done", "on_event": "COMPLETE_TASK"},
             ],
-        });
-        Self::of(definition).await
+        })
     }
 
     /// A service with people and this workflow; it starts with the form `ask`, whose field is `what`.
-    pub(super) async fn of(definition: Value) -> Self {
-        let app = TestApp::with_people().await;
+    pub(crate) async fn of(definition: Value) -> Self {
+        Self::on(TestApp::with_people().await, definition).await
+    }
+
+    /// The same on a service that has its people already.
+    pub(crate) async fn on(app: TestApp, definition: Value) -> Self {
         let designer = app.person("dana.wolf");
         let created = designer
             .post("/api/v1/workflows", json!({"name": "Request"}))
@@ -63,12 +71,12 @@ impl Stage {
         Self { app, workflow }
     }
 
-    pub(super) fn person(&self, name: &str) -> TestClient {
+    pub(crate) fn person(&self, name: &str) -> TestClient {
         self.app.person(name)
     }
 
     /// Raises a ticket as `who` through the wizard.
-    pub(super) async fn raise(&self, who: &str, title: &str) -> Ticket<'_> {
+    pub(crate) async fn raise(&self, who: &str, title: &str) -> Ticket<'_> {
         let reply = self.person(who).post("/api/v1/tickets", self.wizard(title)).await;
         assert_eq!(reply.status, 201, "{}", reply.text);
         Ticket {
@@ -78,7 +86,7 @@ impl Stage {
         }
     }
 
-    pub(super) fn wizard(&self, title: &str) -> Value {
+    pub(crate) fn wizard(&self, title: &str) -> Value {
         json!({
             "workflow_id": self.workflow,
             "title": title,
@@ -89,30 +97,30 @@ impl Stage {
 }
 
 /// A ticket under test.
-pub(super) struct Ticket<'a> {
+pub(crate) struct Ticket<'a> {
     stage: &'a Stage,
-    pub(super) id: String,
+    pub(crate) id: String,
     requester: String,
 }
 
 impl Ticket<'_> {
-    pub(super) fn path(&self, rest: &str) -> String {
+    pub(crate) fn path(&self, rest: &str) -> String {
         format!("/api/v1/tickets/{}{rest}", self.id)
     }
 
-    pub(super) async fn detail(&self) -> Value {
+    pub(crate) async fn detail(&self) -> Value {
         let reply = self.stage.person(&self.requester).get(&self.path("")).await;
         assert_eq!(reply.status, 200, "{}", reply.text);
         reply.body
     }
 
-    pub(super) async fn step(&self, key: &str) -> Value {
+    pub(crate) async fn step(&self, key: &str) -> Value {
         let detail = self.detail().await;
         let steps = detail["steps"].as_array().unwrap();
         steps.iter().rfind(|step| step["step_id"] == key).unwrap().clone()
     }
 
-    pub(super) async fn step_path(&self, key: &str, action: &str) -> String {
+    pub(crate) async fn step_path(&self, key: &str, action: &str) -> String {
         let step = self.step(key).await;
         self.path(&format!(
             "/steps/{}/{action}",
@@ -121,23 +129,23 @@ impl Ticket<'_> {
     }
 
     /// Sends an action on a step.
-    pub(super) async fn act(&self, who: &str, key: &str, action: &str, body: Value) -> Reply {
+    pub(crate) async fn act(&self, who: &str, key: &str, action: &str, body: Value) -> Reply {
         let path = self.step_path(key, action).await;
         self.stage.person(who).post(&path, body).await
     }
 
     /// Sends an action on a step that must succeed.
-    pub(super) async fn must(&self, who: &str, key: &str, action: &str, body: Value) -> Value {
+    pub(crate) async fn must(&self, who: &str, key: &str, action: &str, body: Value) -> Value {
         let reply = self.act(who, key, action, body).await;
         assert_eq!(reply.status, 200, "{who} {action}: {}", reply.text);
         reply.body
     }
 
-    pub(super) async fn approve(&self) {
+    pub(crate) async fn approve(&self) {
         self.must(MARK, "ok", "approve", json!({})).await;
     }
 
-    pub(super) async fn assign(&self, agent: &str) {
+    pub(crate) async fn assign(&self, agent: &str) {
         self.must(
             MARK,
             "work",
