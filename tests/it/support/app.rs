@@ -56,7 +56,11 @@ impl TestApp {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let storage = tempfile::tempdir().unwrap();
         let given = settings.iter().find(|(name, _)| *name == "MONGO_URI");
-        let uri: &str = given.map_or_else(|| mongo::uri(), |(_, uri)| uri);
+        let uri = if let Some((_, uri)) = given {
+            uri
+        } else {
+            mongo::uri()
+        };
         let folder = storage.path().to_str().unwrap().to_owned();
         let people = concat!(env!("CARGO_MANIFEST_DIR"), "/config/people.json");
         let mut pairs = vec![
