@@ -435,6 +435,7 @@ fn recent(key: &str, ticket: &Ticket, sheet: &FactSheet) -> RecentKey {
         created: None,
         seq: ticket.version,
         at: sheet.now,
+        attempt: String::new(),
     }
 }
 
