@@ -1,6 +1,6 @@
 //! The application: everything that requests and jobs share, built once.
 
-use crate::api::layer::RateLimit;
+use crate::api::layer::RateLimits;
 use crate::auth::Authenticator;
 use crate::clients::object_store::FileStore;
 use crate::config::Settings;
@@ -55,8 +55,8 @@ pub struct Inner {
     pub access: AccessService,
     /// Repeats of actions outside of tickets.
     pub idempotency: Idempotency,
-    /// The bound on one person's requests.
-    pub rate_limit: RateLimit,
+    /// The bounds on one person's requests.
+    pub rate_limits: RateLimits,
     /// What administrators have configured.
     pub system_config: SystemConfigReader,
     /// Mail and the bell.
@@ -153,7 +153,7 @@ impl App {
             access: AccessService::new(&database, clock.clone(), settings.bootstrap.clone()),
             exports: Exports::new(&tasks),
             idempotency: Idempotency::new(&database, clock.clone()),
-            rate_limit: RateLimit::new(settings.server.requests_per_second_per_person),
+            rate_limits: RateLimits::new(&settings.server),
             admin: Administration::new(&database, &clock, &notifications, &system_config, &tasks),
             system_config,
             notifications,

@@ -114,7 +114,7 @@ pub struct ServerSettings {
     pub docs: bool,
     /// The longest a request may take, streams apart.
     pub request_timeout: Duration,
-    /// Requests that may be served at the same time.
+    /// Requests that may be served or wait at the same time, over all classes of routes.
     pub max_concurrent_requests: usize,
     /// `MAX_CONNECTIONS`: connections that may be open at the same time; further clients wait.
     pub max_connections: usize,
@@ -123,6 +123,12 @@ pub struct ServerSettings {
     pub header_timeout: Duration,
     /// `REQUESTS_PER_SECOND_PER_PERSON`, ten times as many at once; 0 sets no bound.
     pub requests_per_second_per_person: u32,
+    /// `RAISES_PER_MINUTE_PER_PERSON`: tickets that one person may raise.
+    pub raises_per_minute_per_person: u32,
+    /// `UPLOADS_PER_MINUTE_PER_PERSON`.
+    pub uploads_per_minute_per_person: u32,
+    /// `LOOK_UPS_PER_MINUTE_PER_PERSON`: questions to the directory.
+    pub look_ups_per_minute_per_person: u32,
 }
 
 /// The database.
@@ -364,13 +370,31 @@ impl Settings {
                 trusted_proxy_hops: read.number_or("TRUSTED_PROXY_HOPS", 0, 0, 16),
                 docs: read.flag_or("DEBUG", true),
                 request_timeout: Duration::from_secs(read.number_or("REQUEST_TIMEOUT_SECONDS", 28, 1, 300)),
-                max_concurrent_requests: read.number_or("MAX_CONCURRENT_REQUESTS", 512, 1, 100_000),
+                max_concurrent_requests: read.number_or("MAX_CONCURRENT_REQUESTS", 1_024, 12, 100_000),
                 max_connections: read.number_or("MAX_CONNECTIONS", 4_096, 1, 1_000_000),
                 header_timeout: Duration::from_secs(read.number_or("HEADER_TIMEOUT_SECONDS", 75, 1, 3_600)),
                 requests_per_second_per_person: read.number_or(
                     "REQUESTS_PER_SECOND_PER_PERSON",
                     100,
                     0,
+                    1_000_000,
+                ),
+                raises_per_minute_per_person: read.number_or(
+                    "RAISES_PER_MINUTE_PER_PERSON",
+                    120,
+                    1,
+                    1_000_000,
+                ),
+                uploads_per_minute_per_person: read.number_or(
+                    "UPLOADS_PER_MINUTE_PER_PERSON",
+                    120,
+                    1,
+                    1_000_000,
+                ),
+                look_ups_per_minute_per_person: read.number_or(
+                    "LOOK_UPS_PER_MINUTE_PER_PERSON",
+                    240,
+                    1,
                     1_000_000,
                 ),
             },

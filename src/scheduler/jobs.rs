@@ -59,7 +59,7 @@ async fn sweep_relay(app: App) -> anyhow::Result<u64> {
 
 /// The bound on requests keeps a counter for each person; quiet ones are dropped.
 async fn forget_quiet_people(app: App) -> anyhow::Result<u64> {
-    app.rate_limit.forget_quiet();
+    app.rate_limits.forget_quiet();
     if let Some(model) = &app.model {
         model.forget_quiet();
     }

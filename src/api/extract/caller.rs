@@ -2,10 +2,11 @@
 
 use super::RequestContext;
 use crate::api::envelope::ApiError;
+use crate::api::layer::Purpose;
 use crate::app::App;
 use crate::domain::error::ServiceError;
 use crate::domain::person::{Actor, Person};
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
@@ -38,7 +39,9 @@ impl FromRequestParts<App> for Caller {
         if let Some(context) = parts.extensions.get::<RequestContext>() {
             context.note_actor(log_key(&identity.person));
         }
-        app.rate_limit.check(&identity.person)?;
+        let route = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
+        let purpose = Purpose::of(&parts.method, route.unwrap_or_default());
+        app.rate_limits.check(&identity.person, purpose)?;
         let ends_in = identity.expires_at.since(app.clock.now());
         let ends_in = ends_in.to_std().unwrap_or_default();
         app.directory.lend(&identity.person, &token, ends_in);

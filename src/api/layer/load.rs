@@ -1,28 +1,131 @@
-//! A bound on requests served at the same time: better some are told to come back than all become slow.
+//! A bound on requests served and waiting at the same time: better some are told to come back than all become slow.
+//!
+//! Each class of routes has places and a queue of its own, so that a rush of one does not keep another out: people
+//! decide on tickets while files are uploaded and models are slow.
 
 use crate::api::envelope::ApiError;
 use crate::domain::error::ServiceError;
 use axum::extract::{Request, State};
+use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Answers 503 with `Retry-After` above the bound; health is always answered, or a busy process would be taken for a
-/// dead one.
-pub(super) async fn shed(State(places): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
-    let path = request.uri().path();
-    if path == "/health" || path.starts_with("/health/") || path == "/metrics" {
-        return next.run(request).await;
+/// The longest that a request waits for a place; an answer that comes much later is for nobody.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// When somebody who was turned away may try again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What a request asks of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RouteClass {
+    /// Answered from the database.
+    Read,
+    /// Decided and committed.
+    Change,
+    /// Bytes that come or go for as long as the line is slow.
+    File,
+    /// Waits for a language model.
+    Model,
+}
+
+impl RouteClass {
+    /// The class of a request; `None` for health and figures, which are always answered, or a busy process would be
+    /// taken for a dead one.
+    fn of(request: &Request) -> Option<Self> {
+        let path = request.uri().path();
+        if path == "/health" || path.starts_with("/health/") || path == "/metrics" {
+            return None;
+        }
+        Some(match path.strip_prefix("/api/v1/").unwrap_or_default() {
+            family if family.starts_with("attachments") => Self::File,
+            family if family.starts_with("genai") => Self::Model,
+            _ if request.method() == Method::GET || request.method() == Method::HEAD => Self::Read,
+            _ => Self::Change,
+        })
     }
-    let Ok(_place) = places.try_acquire() else {
-        metrics::counter!("http_requests_shed_total").increment(1);
-        let busy = ServiceError::Unavailable {
-            retry_after: Duration::from_secs(1),
-            source: Some(anyhow::anyhow!("too many requests at the same time")),
-        };
-        return ApiError(busy).into_response();
+
+    /// The word in figures.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Change => "change",
+            Self::File => "file",
+            Self::Model => "model",
+        }
+    }
+}
+
+/// The places of one class and those who wait for one.
+#[derive(Debug)]
+struct Room {
+    places: Semaphore,
+    queue: Semaphore,
+}
+
+impl Room {
+    fn of(size: usize) -> Self {
+        let size = size.max(1);
+        Self {
+            places: Semaphore::new(size),
+            queue: Semaphore::new(size),
+        }
+    }
+
+    /// A place, at once or after a while in the queue; `None` when the queue is full too, or nothing becomes free.
+    async fn enter(&self) -> Option<SemaphorePermit<'_>> {
+        if let Ok(place) = self.places.try_acquire() {
+            return Some(place);
+        }
+        let _queued = self.queue.try_acquire().ok()?;
+        let place = tokio::time::timeout(LONGEST_WAIT, self.places.acquire()).await;
+        place.ok()?.ok()
+    }
+}
+
+/// The rooms of all classes.
+#[derive(Debug)]
+pub(super) struct Rooms {
+    read: Room,
+    change: Room,
+    file: Room,
+    model: Room,
+}
+
+impl Rooms {
+    /// Rooms in which at most `most` requests are, served or waiting, in all.
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            read: Room::of(most / 6),
+            change: Room::of(most / 6),
+            file: Room::of(most / 12),
+            model: Room::of(most / 12),
+        }
+    }
+
+    const fn of(&self, class: RouteClass) -> &Room {
+        match class {
+            RouteClass::Read => &self.read,
+            RouteClass::Change => &self.change,
+            RouteClass::File => &self.file,
+            RouteClass::Model => &self.model,
+        }
+    }
+}
+
+/// Answers 429 with `Retry-After` when neither a place nor the queue is free.
+pub(super) async fn shed(State(rooms): State<Arc<Rooms>>, request: Request, next: Next) -> Response {
+    let Some(class) = RouteClass::of(&request) else {
+        return next.run(request).await;
+    };
+    let Some(_place) = rooms.of(class).enter().await else {
+        metrics::counter!("http_requests_shed_total", "class" => class.as_str()).increment(1);
+        return ApiError(ServiceError::RateLimited {
+            retry_after: RETRY_AFTER,
+        })
+        .into_response();
     };
     next.run(request).await
 }
@@ -32,27 +135,100 @@ mod tests {
     use super::*;
     use axum::body::Body;
     use axum::http::StatusCode;
-    use axum::routing::get;
+    use axum::http::header;
+    use axum::routing::{any, get};
     use axum::{Router, middleware};
+    use futures::future::join_all;
+    use tokio::sync::watch;
     use tower::ServiceExt;
 
-    #[tokio::test]
-    async fn above_the_bound_requests_are_shed_and_health_is_answered() {
-        let places = Arc::new(Semaphore::new(1));
-        let shedding = middleware::from_fn_with_state(Arc::clone(&places), shed);
-        let router: Router = Router::new()
-            .route("/", get(async || ()))
-            .route("/health/live", get(async || ()))
-            .layer(shedding);
-        let status = async |path: &str| {
-            let request = Request::builder().uri(path).body(Body::empty()).unwrap();
-            router.clone().oneshot(request).await.unwrap().status()
+    /// A service with two places and two in the queue for each class, whose handlers wait until they are let go.
+    fn service() -> (Router, watch::Sender<bool>) {
+        let (release, released) = watch::channel(false);
+        let wait = move || {
+            let mut released = released.clone();
+            async move {
+                let _ = released.wait_for(|released| *released).await;
+            }
         };
-        assert_eq!(status("/").await, StatusCode::OK);
-        let taken = places.try_acquire().unwrap();
-        assert_eq!(status("/").await, StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(status("/health/live").await, StatusCode::OK);
-        drop(taken);
-        assert_eq!(status("/").await, StatusCode::OK);
+        let room = || Room::of(2);
+        let rooms = Rooms {
+            read: room(),
+            change: room(),
+            file: room(),
+            model: room(),
+        };
+        let router = Router::new()
+            .route("/health/live", get(async || ()))
+            .fallback(any(wait))
+            .layer(middleware::from_fn_with_state(Arc::new(rooms), shed));
+        (router, release)
+    }
+
+    async fn ask(router: &Router, method: Method, path: &str) -> Response {
+        let request = Request::builder().method(method).uri(path);
+        let request = request.body(Body::empty()).unwrap();
+        router.clone().oneshot(request).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn at_three_times_the_room_some_are_served_and_the_rest_told_to_come_back() {
+        let (router, release) = service();
+        let asked = join_all((0..12).map(|_| ask(&router, Method::POST, "/api/v1/tickets")));
+        let let_go = async {
+            // The others are asked first: they are polled in turn, and only what waits is left when this one is.
+            release.send(true).unwrap();
+        };
+        let (answers, ()) = tokio::join!(asked, let_go);
+        let (served, refused): (Vec<_>, Vec<_>) = answers
+            .into_iter()
+            .partition(|answer| answer.status() == StatusCode::OK);
+        assert_eq!((served.len(), refused.len()), (4, 8));
+        for answer in refused {
+            assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+            assert_eq!(answer.headers()[header::RETRY_AFTER], "1");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_class_keeps_no_other_out_and_health_is_answered() {
+        let (router, release) = service();
+        let full = join_all((0..4).map(|_| ask(&router, Method::POST, "/api/v1/genai/chat")));
+        let others = async {
+            let refused = ask(&router, Method::POST, "/api/v1/genai/chat").await;
+            assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+            assert_eq!(
+                ask(&router, Method::GET, "/health/live").await.status(),
+                StatusCode::OK
+            );
+            release.send(true).unwrap();
+            for (method, path) in [
+                (Method::GET, "/api/v1/tickets"),
+                (Method::POST, "/api/v1/tickets"),
+                (Method::GET, "/api/v1/attachments/x"),
+            ] {
+                assert_eq!(
+                    ask(&router, method, path).await.status(),
+                    StatusCode::OK,
+                    "{path}"
+                );
+            }
+        };
+        let (served, ()) = tokio::join!(full, others);
+        assert!(served.iter().all(|answer| answer.status() == StatusCode::OK));
+        let later = ask(&router, Method::POST, "/api/v1/genai/chat").await;
+        assert_eq!(later.status(), StatusCode::OK, "the places are free again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_a_place_for_ever() {
+        let (router, _hold) = service();
+        let mut waiting = tokio::task::JoinSet::new();
+        for _ in 0..4 {
+            let router = router.clone();
+            waiting.spawn(async move { ask(&router, Method::GET, "/api/v1/tickets").await.status() });
+        }
+        let first = waiting.join_next().await.unwrap().unwrap();
+        assert_eq!(first, StatusCode::TOO_MANY_REQUESTS);
     }
 }

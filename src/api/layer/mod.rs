@@ -17,14 +17,13 @@ mod slashes;
 mod timeout;
 
 pub use conditional::Versioned;
-pub use rate_limit::RateLimit;
+pub use rate_limit::{Purpose, RateLimits};
 
 use crate::app::App;
 use axum::extract::DefaultBodyLimit;
 use axum::extract::Request;
 use axum::{Router, middleware};
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 use tower::util::MapRequestLayer;
 use tower::{Layer, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -34,7 +33,7 @@ pub const MAX_JSON_BYTES: usize = 5 << 20;
 
 /// The router with everything around it.
 pub fn around(router: Router, app: &App) -> Router {
-    let places = Arc::new(Semaphore::new(app.settings.server.max_concurrent_requests));
+    let rooms = Arc::new(load::Rooms::new(app.settings.server.max_concurrent_requests));
     let layers = ServiceBuilder::new()
         .layer(middleware::from_fn_with_state(app.clone(), access_log::record))
         .layer(cors::layer(&app.settings.server))
@@ -42,7 +41,7 @@ pub fn around(router: Router, app: &App) -> Router {
         .layer(compression::layer())
         .layer(middleware::from_fn(conditional::answer))
         .layer(CatchPanicLayer::custom(panics::answer))
-        .layer(middleware::from_fn_with_state(places, load::shed))
+        .layer(middleware::from_fn_with_state(rooms, load::shed))
         .layer(middleware::from_fn_with_state(
             app.settings.server.request_timeout,
             timeout::bound,
