@@ -11,6 +11,7 @@ use crate::repositories::ticket_repo::TicketRepo;
 use crate::scheduler::status::JobRegistry;
 use crate::services::access::AccessService;
 use crate::services::admin::Administration;
+use crate::services::assistant::{Assistant, Services};
 use crate::services::attachments::Attachments;
 use crate::services::change_requests::ChangeRequestService;
 use crate::services::definition_cache::DefinitionCache;
@@ -89,6 +90,8 @@ pub struct Inner {
     pub model: Option<MeteredModel>,
     /// Drafts of workflows from descriptions.
     pub drafting: Drafting,
+    /// Answers about people's own tickets and work.
+    pub assistant: Assistant,
     /// How the background jobs of this process are doing.
     pub jobs: JobRegistry,
     /// How tasks are spawned, and how they learn that the process ends.
@@ -148,22 +151,34 @@ impl App {
         let tickets = TicketService::new(&database, &facts, &execute, &clock);
         let model = MeteredModel::new(&settings.genai, &database, &clock)?;
         let workflows = WorkflowService::new(&database, clock.clone(), definitions.clone());
+        let admin = Administration::new(&database, &clock, &notifications, &system_config, &tasks);
+        let change_requests = ChangeRequestService::new(&database, &tickets, &facts);
+        let read_by_assistant = Services {
+            tickets: tickets.clone(),
+            change_requests: change_requests.clone(),
+            attachments: attachments.clone(),
+            workflows: workflows.clone(),
+            bell: notifications.bell.clone(),
+            agent_metrics: admin.agent_metrics.clone(),
+            clock: clock.clone(),
+        };
         Ok(Self(Arc::new(Inner {
             authenticator: Authenticator::new(&settings, &clock)?,
             access: AccessService::new(&database, clock.clone(), settings.bootstrap.clone()),
             exports: Exports::new(&tasks),
             idempotency: Idempotency::new(&database, clock.clone()),
             rate_limits: RateLimits::new(&settings.server),
-            admin: Administration::new(&database, &clock, &notifications, &system_config, &tasks),
+            admin,
             system_config,
             notifications,
             drafting: Drafting::new(model.clone(), &workflows),
+            assistant: Assistant::new(&database, read_by_assistant, model.clone()),
             model,
             workflows,
             definitions,
             attachments,
             lookups,
-            change_requests: ChangeRequestService::new(&database, &tickets, &facts),
+            change_requests,
             tickets,
             directory,
             facts,

@@ -104,11 +104,17 @@ impl From<ApiError> for LookupApiError {
     }
 }
 
+impl ApiError {
+    /// The body alone, for an answer whose head is sent already.
+    pub fn to_body(&self) -> ErrorBody {
+        log(&self.0);
+        describe(&self.0).into()
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        log(&self.0);
-        let status = status(&self.0);
-        let mut response = (status, Json(ErrorBody::from(describe(&self.0)))).into_response();
+        let mut response = (status(&self.0), Json(self.to_body())).into_response();
         add_headers(&self.0, &mut response);
         response
     }

@@ -1,6 +1,7 @@
 //! The HTTP surface: extract, call one service method, answer.
 
 pub mod admin;
+pub mod assistant;
 pub mod attachments;
 pub mod change_requests;
 pub mod dev;

@@ -5,8 +5,8 @@
 
 use super::envelope::plain_error;
 use super::{
-    admin, attachments, change_requests, dev, directory, docs, genai, health, layer, lookups, metrics,
-    notifications, openapi, tickets, workflows,
+    admin, assistant, attachments, change_requests, dev, directory, docs, genai, health, layer, lookups,
+    metrics, notifications, openapi, tickets, workflows,
 };
 use crate::app::App;
 use crate::domain::error::ErrorCode;
@@ -33,6 +33,7 @@ fn version_1() -> OpenApiRouter<App> {
 fn families() -> Vec<(&'static str, OpenApiRouter<App>)> {
     vec![
         ("/admin", admin::router()),
+        ("/ai-chat", assistant::router()),
         ("/attachments", attachments::router()),
         ("/directory", directory::router()),
         ("/genai", genai::router()),

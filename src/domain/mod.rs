@@ -4,6 +4,7 @@
 
 pub mod attachment;
 pub mod audit;
+pub mod conversation;
 pub mod directory_user;
 pub mod effect;
 pub mod error;

@@ -116,6 +116,7 @@ pub fn all() -> Vec<IndexSpec> {
         super::lookup_repo::indexes(),
         super::model_usage_repo::indexes(),
         super::import_repo::indexes(),
+        super::conversation_repo::indexes(),
     ]
     .concat()
 }

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod admin;
+pub mod assistant;
 pub mod attachments;
 pub mod change_requests;
 pub mod definition_cache;

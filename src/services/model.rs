@@ -115,6 +115,14 @@ impl MeteredModel {
     /// # Errors
     /// [`ServiceError::RateLimited`] above the person's requests a minute.
     pub fn begin(&self, person: &Person) -> Result<ModelSession, ServiceError> {
+        self.begin_within(person, self.0.timeout)
+    }
+
+    /// The same for a request that has other things to do as well: the model gets at most `time`.
+    ///
+    /// # Errors
+    /// As [`MeteredModel::begin`].
+    pub fn begin_within(&self, person: &Person, time: Duration) -> Result<ModelSession, ServiceError> {
         let key = person.aad_id.clone().unwrap_or_else(|| person.email.key());
         self.0
             .rate
@@ -125,7 +133,7 @@ impl MeteredModel {
         Ok(ModelSession {
             model: self.clone(),
             person: key,
-            budget: Budget::start(self.0.timeout),
+            budget: Budget::start(time.min(self.0.timeout)),
         })
     }
 

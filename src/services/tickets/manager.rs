@@ -63,9 +63,13 @@ pub struct ManagerDashboard {
     pub agent_workload: Vec<AgentLoad>,
     /// The managed tickets that changed last.
     pub recent: Vec<OpenedTicket>,
-    /// Overdue steps of managed tickets, the longest overdue first.
+    /// How many steps of managed tickets are overdue.
+    pub overdue_count: usize,
+    /// Those longest overdue.
     pub overdue: Vec<StepItem>,
-    /// Held steps of managed tickets.
+    /// How many steps of managed tickets are held.
+    pub on_hold_count: usize,
+    /// Some of them.
     pub on_hold: Vec<StepItem>,
 }
 
@@ -233,18 +237,29 @@ impl TicketService {
         Ok(items.collect())
     }
 
+    /// How many of these tickets have each status.
+    ///
+    /// # Errors
+    /// The database is unavailable.
+    pub async fn status_counts(
+        &self,
+        whose: &TicketFilter,
+    ) -> Result<Vec<(TicketStatus, u64)>, ServiceError> {
+        let counts = STATUSES.map(|status| {
+            let mut filter = whose.clone();
+            filter.statuses = vec![status];
+            async move { Ok::<_, ServiceError>((status, self.lists.count(&filter).await?)) }
+        });
+        futures::future::try_join_all(counts).await
+    }
+
     /// The actor's dashboard: only tickets the actor manages.
     ///
     /// # Errors
     /// The database is unavailable.
     pub async fn manager_dashboard(&self, actor: &Actor) -> Result<ManagerDashboard, ServiceError> {
         let managed = Self::scope(actor, Shelf::Managed);
-        let counts = STATUSES.map(|status| {
-            let mut filter = managed.clone();
-            filter.statuses = vec![status];
-            async move { Ok::<_, ServiceError>((status, self.lists.count(&filter).await?)) }
-        });
-        let status_counts = futures::future::try_join_all(counts).await?;
+        let status_counts = self.status_counts(&managed).await?;
         let unassigned_tasks = self
             .lists
             .open_work(Queue::Assignments, &actor.person.keys())
@@ -263,15 +278,19 @@ impl TicketService {
                 && step.due_at.is_some_and(|due| due < now)
         });
         overdue.sort_by_key(|(ticket, step)| (step.due_at, *ticket));
+        let overdue_count = overdue.len();
         overdue.truncate(SHORT);
         let mut on_hold = steps_where(&at_work, |step| step.state == StepState::OnHold);
+        let on_hold_count = on_hold.len();
         on_hold.truncate(SHORT);
         Ok(ManagerDashboard {
             status_counts,
             unassigned_tasks,
             agent_workload: workload(&at_work),
             recent: self.open_all(recent).await?,
+            overdue_count,
             overdue: self.step_items(&overdue).await?,
+            on_hold_count,
             on_hold: self.step_items(&on_hold).await?,
         })
     }

@@ -89,6 +89,20 @@ impl TicketService {
         }
         Err(ServiceError::forbidden("this ticket is not yours to see"))
     }
+
+    /// Those of these tickets that there are and that the actor may see, in this order.
+    ///
+    /// # Errors
+    /// The database is unavailable.
+    pub async fn visible_of(
+        &self,
+        actor: &Actor,
+        ids: &[TicketId],
+    ) -> Result<Vec<StoredTicket>, ServiceError> {
+        let mut found = self.lists.by_ids(ids).await?;
+        found.retain(|stored| permission_guard::may_see(&stored.ticket, actor));
+        Ok(found)
+    }
 }
 
 /// The id in a path; text that is none can only be unknown.
