@@ -1,7 +1,10 @@
 //! Figures over the collections beside tickets (contract http-admin-notifications 10).
 
 use super::indexes::IndexSpec;
-use super::{admin_user_repo, attachment_claims, user_access_repo, workflow_repo, workflow_version_repo};
+use super::{
+    admin_user_repo, attachment_claims, conversation_repo, user_access_repo, workflow_repo,
+    workflow_version_repo,
+};
 use crate::domain::time::Timestamp;
 use bson::{Document, doc};
 use futures::TryStreamExt;
@@ -97,23 +100,26 @@ async fn audit(database: &Database, midnight: Timestamp) -> Result<Value> {
     Ok(json!({"today_events": today, "total_events": total(database, "audit_events").await?}))
 }
 
+/// Conversations that are kept, with all messages ever said in them.
 async fn conversations(database: &Database, midnight: Timestamp) -> Result<Value> {
-    let name = "ai_conversations";
-    let size = doc! {"$size": {"$ifNull": ["$messages", []]}};
-    let messages = vec![doc! {"$group": {"_id": null, "messages": {"$sum": size}}}];
+    let name = conversation_repo::COLLECTION;
+    let beginning = Timestamp::from_millis(0);
+    let messages = vec![
+        doc! {"$match": {"created_at": {"$gte": beginning}}},
+        doc! {"$group": {"_id": null, "messages": {"$sum": "$message_count"}}},
+    ];
     let sums: Vec<Document> = database
         .collection::<Document>(name)
         .aggregate(messages)
         .await?
         .try_collect()
         .await?;
-    let messages = sums
-        .first()
-        .and_then(|sum| sum.get_i32("messages").ok())
-        .unwrap_or_default();
+    let messages = sums.first().and_then(|sum| sum.get("messages"));
+    let messages = messages.and_then(|sum| sum.as_i64().or_else(|| sum.as_i32().map(i64::from)));
     let today = count(database, name, doc! {"created_at": {"$gte": midnight}}).await?;
     Ok(json!({
-        "total_sessions": total(database, name).await?, "today_sessions": today, "total_messages": messages,
+        "total_sessions": total(database, name).await?, "today_sessions": today,
+        "total_messages": messages.unwrap_or_default(),
     }))
 }
 

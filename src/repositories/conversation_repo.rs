@@ -30,7 +30,11 @@ pub struct ConversationRepo {
 
 /// The indexes of this collection; conversations themselves are found by `_id`.
 pub fn indexes() -> Vec<IndexSpec> {
-    vec![IndexSpec::new(COLLECTION, "expiry", doc! {"expires_at": 1}).expire_after(Duration::ZERO)]
+    vec![
+        IndexSpec::new(COLLECTION, "expiry", doc! {"expires_at": 1}).expire_after(Duration::ZERO),
+        // Covers the figures over all conversations, whose documents are large.
+        IndexSpec::new(COLLECTION, "figures", doc! {"created_at": 1, "message_count": 1}),
+    ]
 }
 
 impl ConversationRepo {
@@ -70,7 +74,9 @@ impl ConversationRepo {
         let filter = doc! {"_id": key(person, persona)};
         let update = doc! {
             "$push": {"messages": {"$each": bson::serialize_to_bson(turn)?, "$slice": -KEPT}},
+            "$inc": {"message_count": 2},
             "$set": {"updated_at": now, "expires_at": now.plus_minutes(KEPT_DAYS * 24 * 60)},
+            "$setOnInsert": {"created_at": now},
         };
         // Of two first turns at the same time the slower insert is refused; its second try finds the document.
         let first = self

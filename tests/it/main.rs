@@ -10,6 +10,7 @@
 )]
 
 mod access;
+mod assistant;
 mod attachments;
 mod commit;
 mod directory;

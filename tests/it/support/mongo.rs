@@ -1,11 +1,13 @@
 //! One `mongod` for the whole run: `TEST_MONGODB_URI`, or a private one that ends with the test process.
 
+use bson::doc;
 use secrecy::ExposeSecret;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc;
 use workflow_ops::repositories::embedded::EmbeddedServer;
+use workflow_ops::repositories::mongo::connect;
 
 /// The address of the server of this run.
 pub(crate) fn uri() -> &'static str {
@@ -29,6 +31,7 @@ fn start_private() -> String {
             .unwrap();
         runtime.block_on(async move {
             let server = EmbeddedServer::start(&data, program().as_deref()).await.unwrap();
+            keep_what_expires(&server).await;
             ready.send(server.uri().expose_secret().to_owned()).unwrap();
             std::future::pending::<()>().await;
         });
@@ -38,6 +41,13 @@ fn start_private() -> String {
         .expect("the private mongod starts; run scripts/install-mongod first");
     end_with_this_process(&folder);
     uri
+}
+
+/// The clock of tests stands in the past; the server's own clock must not remove what expires after it.
+async fn keep_what_expires(server: &EmbeddedServer) {
+    let database = connect(&server.uri(), "admin", 1).await.unwrap();
+    let command = doc! {"setParameter": 1, "ttlMonitorEnabled": false};
+    database.run_command(command).await.unwrap();
 }
 
 /// The program behind it: `MONGOD_PATH`, or the one that `scripts/install-mongod` fetches.

@@ -4,7 +4,7 @@ use crate::clients::language_model::ToolSpec;
 use crate::domain::conversation::Persona;
 use crate::domain::ticket::TicketStatus;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// A tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +80,9 @@ impl Arguments {
         if text.trim().is_empty() {
             return Some(Self::default());
         }
-        serde_json::from_str(text).ok()
+        // Serde would take a list for the fields in their order.
+        let named: Map<String, Value> = serde_json::from_str(text).ok()?;
+        serde_json::from_value(Value::Object(named)).ok()
     }
 
     /// How many rows are wanted, within bounds.

@@ -68,7 +68,7 @@ impl Toolbox<'_> {
         let mut found = Found::of(json!({"total": page.total}));
         found.rows = self.rows(page.items.iter().map(|item| {
             let fact = |key: &str| item.row.body.row.get(key).and_then(Value::as_str).map(|text| clipped(text, LONGEST_TEXT));
-            let more = json!({"step": fact("step_name"), "decision": fact("approval_decision"), "comment": fact("comment"),
+            let more = json!({"step": fact("step_name"), "decision": fact("decision"), "comment": fact("comment"),
                               "decided_at": item.row.body.at.to_wire()});
             (&item.opened.ticket, more)
         }));
