@@ -64,6 +64,7 @@ async fn a_question_is_answered_by_the_model_and_kept_with_its_answer() {
 async fn a_tool_reads_with_the_callers_rights_and_the_answer_cites_what_it_used() {
     let stage = Stage::new().await;
     let laptop = stage.raise(ANN, "Laptop", json!({"what": "X1"})).await;
+    stage.app.clock.advance(1_000);
     stage.raise(ANN, "Screen", json!({"what": "27 inch"})).await;
     stage.raise(BEN, "Secret of Ben", json!({"what": "hidden"})).await;
     stage.model.then(look_up("get_my_tickets", json!({"limit": 10})));
@@ -108,9 +109,8 @@ async fn an_answer_that_names_no_ticket_ends_with_its_sources() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_tool_of_every_persona_answers_from_real_data() {
-    let stage = Stage::new().await;
+/// A ticket on which the agent has asked the requester something.
+async fn asked_about(stage: &Stage) -> String {
     let id = stage.raise(ANN, "Laptop", json!({"what": "X1 Carbon"})).await;
     stage.approve_and_assign(&id).await;
     let question = json!({"question_text": "Which colour?", "requested_from": "ann.lee@example.com"});
@@ -118,169 +118,88 @@ async fn every_tool_of_every_persona_answers_from_real_data() {
         .act(IVAN, &id, "work", "request-info", question)
         .await
         .expect(200);
-    let workflows = stage.person(ROOT).get("/api/v1/workflows").await.body;
-    let workflow = workflows["items"][0]["workflow_id"].clone();
-    for (who, persona, tool, arguments, expected) in [
-        (ANN, "requester", "get_my_tickets", json!({}), "Laptop"),
-        (
-            ANN,
-            "requester",
-            "get_ticket_statistics",
-            json!({}),
-            "WAITING_FOR_REQUESTER",
-        ),
-        (
-            ANN,
-            "requester",
-            "search_tickets",
-            json!({"text": "lap"}),
-            "Laptop",
-        ),
-        (
-            ANN,
-            "requester",
-            "get_ticket_details",
-            json!({"ticket_id": id}),
-            "Deliver",
-        ),
-        (
-            ANN,
-            "requester",
-            "get_ticket_form_data",
-            json!({"ticket_id": id}),
-            "X1 Carbon",
-        ),
-        (
-            ANN,
-            "requester",
-            "get_ticket_notes",
-            json!({"ticket_id": id}),
-            "rows",
-        ),
-        (
-            ANN,
-            "requester",
-            "get_ticket_timeline",
-            json!({"ticket_id": id}),
-            "CREATE_TICKET",
-        ),
-        (
-            ANN,
-            "requester",
-            "get_ticket_approvals",
-            json!({"ticket_id": id}),
-            "APPROVED",
-        ),
-        (
-            ANN,
-            "requester",
-            "get_ticket_info_requests",
-            json!({"ticket_id": id}),
-            "Which colour?",
-        ),
-        (
-            ANN,
-            "requester",
-            "get_attachments",
-            json!({"ticket_id": id}),
-            "rows",
-        ),
-        (
-            ANN,
-            "requester",
-            "get_ticket_versions",
-            json!({"ticket_id": id}),
-            "ORIGINAL",
-        ),
-        (
-            ANN,
-            "requester",
-            "get_change_request_history",
-            json!({"ticket_id": id}),
-            "rows",
-        ),
-        (
-            ANN,
-            "requester",
-            "get_available_workflows",
-            json!({"text": "laptop"}),
-            "Laptop request",
-        ),
-        (
-            ANN,
-            "requester",
-            "get_notifications",
-            json!({"unread_only": false}),
-            "unread",
-        ),
-        (
-            ANN,
-            "requester",
-            "get_pending_info_requests",
-            json!({}),
-            "Which colour?",
-        ),
-        (
-            ANN,
-            "requester",
-            "get_daily_summary",
-            json!({}),
-            "questions_to_you",
-        ),
-        (IVAN, "agent", "get_my_tasks", json!({"limit": 5}), "Deliver"),
-        (
-            IVAN,
-            "agent",
-            "get_agent_statistics",
-            json!({}),
-            "tasks_waiting_for_answers",
-        ),
-        (IVAN, "agent", "get_agent_task_history", json!({}), "total"),
-        (MARK, "manager", "get_pending_approvals", json!({}), "total"),
-        (MARK, "manager", "get_approval_history", json!({}), "APPROVED"),
-        (MARK, "manager", "get_unassigned_tasks", json!({}), "total"),
-        (MARK, "manager", "get_pending_handovers", json!({}), "total"),
-        (
-            MARK,
-            "manager",
-            "get_my_pending_change_requests",
-            json!({}),
-            "total",
-        ),
-        (MARK, "manager", "get_team_statistics", json!({}), "Ivan Novak"),
-        (
-            "dana.wolf",
-            "designer",
-            "get_all_workflows",
-            json!({}),
-            "PUBLISHED",
-        ),
-        (
-            "dana.wolf",
-            "designer",
-            "get_workflow_details",
-            json!({"workflow_id": workflow}),
-            "Deliver",
-        ),
-        (ROOT, "admin", "get_system_overview", json!({}), "tickets"),
-        (ROOT, "admin", "get_my_tasks", json!({}), "total"),
+    id
+}
+
+/// Lets the model use a tool, and looks for a text in what it answers.
+async fn check_tool(stage: &Stage, who: &str, persona: &str, tool: &str, arguments: Value, expected: &str) {
+    stage.model.then(look_up(tool, arguments));
+    stage.model.then(Behaviour::Text("Done.".to_owned()));
+    let reply = stage
+        .ask_as(who, persona, &format!("Use {tool}"))
+        .await
+        .expect(200);
+    assert_eq!(reply.body["ai_powered"], true, "{tool}: {}", reply.text);
+    let request = stage.model.requests().pop().unwrap();
+    let answers = tool_answers(&request.body);
+    let is_found = answers[0].contains("\"data\"") && answers[0].contains(expected);
+    assert!(is_found && answers[0].len() <= 13_000, "{tool}: {}", answers[0]);
+}
+
+#[rstest]
+#[case::details("get_ticket_details", "Deliver")]
+#[case::form_data("get_ticket_form_data", "X1 Carbon")]
+#[case::notes("get_ticket_notes", "rows")]
+#[case::timeline("get_ticket_timeline", "CREATE_TICKET")]
+#[case::approvals("get_ticket_approvals", "APPROVED")]
+#[case::questions("get_ticket_info_requests", "Which colour?")]
+#[case::files("get_attachments", "rows")]
+#[case::versions("get_ticket_versions", "ORIGINAL")]
+#[case::change_requests("get_change_request_history", "rows")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tool_answers_about_one_ticket(#[case] tool: &str, #[case] expected: &str) {
+    let stage = Stage::new().await;
+    let id = asked_about(&stage).await;
+    check_tool(&stage, ANN, "requester", tool, json!({"ticket_id": id}), expected).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_other_tool_of_every_persona_answers_from_real_data() {
+    let stage = Stage::new().await;
+    asked_about(&stage).await;
+    for (who, persona, tool, expected) in [
+        (ANN, "requester", "get_my_tickets", "Laptop"),
+        (ANN, "requester", "get_ticket_statistics", "WAITING_FOR_REQUESTER"),
+        (ANN, "requester", "get_notifications", "unread"),
+        (ANN, "requester", "get_pending_info_requests", "Which colour?"),
+        (ANN, "requester", "get_daily_summary", "questions_to_you"),
+        (IVAN, "agent", "get_my_tasks", "Deliver"),
+        (IVAN, "agent", "get_agent_statistics", "tasks_waiting_for_answers"),
+        (IVAN, "agent", "get_agent_task_history", "total"),
+        (MARK, "manager", "get_pending_approvals", "total"),
+        (MARK, "manager", "get_approval_history", "APPROVED"),
+        (MARK, "manager", "get_unassigned_tasks", "total"),
+        (MARK, "manager", "get_pending_handovers", "total"),
+        (MARK, "manager", "get_my_pending_change_requests", "total"),
+        (MARK, "manager", "get_team_statistics", "Ivan Novak"),
+        ("dana.wolf", "designer", "get_all_workflows", "PUBLISHED"),
+        (ROOT, "admin", "get_system_overview", "tickets"),
+        (ROOT, "admin", "get_my_tasks", "total"),
     ] {
-        stage.model.then(look_up(tool, arguments));
-        stage.model.then(Behaviour::Text("Done.".to_owned()));
-        let reply = stage
-            .ask_as(who, persona, &format!("Use {tool}"))
-            .await
-            .expect(200);
-        assert_eq!(reply.body["ai_powered"], true, "{tool}: {}", reply.text);
-        let request = stage.model.requests().pop().unwrap();
-        let answers = tool_answers(&request.body);
-        assert!(
-            answers[0].contains("\"data\"") && answers[0].contains(expected),
-            "{tool}: {}",
-            answers[0]
-        );
-        assert!(answers[0].len() <= 13_000, "{tool}");
+        check_tool(&stage, who, persona, tool, json!({}), expected).await;
     }
+    let workflows = stage.person(ROOT).get("/api/v1/workflows").await.body;
+    let workflow = json!({"workflow_id": workflows["items"][0]["workflow_id"]});
+    check_tool(
+        &stage,
+        "dana.wolf",
+        "designer",
+        "get_workflow_details",
+        workflow,
+        "Deliver",
+    )
+    .await;
+    let text = json!({"text": "LAP", "limit": 5});
+    check_tool(&stage, ANN, "requester", "search_tickets", text.clone(), "Laptop").await;
+    check_tool(
+        &stage,
+        ANN,
+        "requester",
+        "get_available_workflows",
+        text,
+        "Laptop request",
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -138,6 +138,7 @@ impl World {
             "file" => self.file(cast).await,
             "wording" => self.wording().await,
             "person" => ids_of(&[("email", "tom.becker@example.com")]),
+            "persona" => ids_of(&[("persona", "manager")]),
             scene => self.ticket(scene_of(scene), cast).await,
         }
     }
@@ -362,6 +363,7 @@ fn kind_of(operation: &Operation) -> String {
         () if path.contains("{attachment_id}") => "file",
         () if path.contains("{template_id}") => "wording",
         () if path.contains("{email}") => "person",
+        () if path.contains("{persona}") => "persona",
         () if path.contains("{workflow_id}") => "workflow",
         () => return format!("{scene:?}"),
     };
@@ -537,8 +539,8 @@ fn rows_of(operation: &Operation) -> Vec<Whose> {
     }
     let mut rows = vec![Whose::Own, Whose::Foreign, Whose::Unknown];
     match kind_of(operation).as_str() {
-        // One company's administrators: nothing of theirs is foreign to each other.
-        "wording" | "person" => rows.retain(|row| *row != Whose::Foreign),
+        // One company's administrators: nothing of theirs is foreign to each other. What one says in a persona is one's own.
+        "wording" | "person" | "persona" => rows.retain(|row| *row != Whose::Foreign),
         _ if path.contains("{ticket_step_id}") => rows.push(Whose::Mixed),
         _ => {}
     }
