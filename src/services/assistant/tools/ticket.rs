@@ -7,7 +7,6 @@ use crate::domain::error::ServiceError;
 use crate::domain::id::TicketStepId;
 use crate::domain::ticket::{ChangeRequest, NoteKind, Ticket};
 use crate::domain::time::Timestamp;
-use crate::services::tickets::TicketDetail;
 use serde_json::{Value, json};
 
 /// Newest notes, events, questions or files of a ticket.
@@ -51,7 +50,8 @@ impl Toolbox<'_> {
     }
 
     pub(super) async fn ticket_notes(&self, id: &str) -> Result<Found, ServiceError> {
-        let TicketDetail { opened, .. } = self.services.tickets.detail(self.actor, id).await?;
+        let detail = self.services.tickets.detail(self.actor, id).await?;
+        let opened = &detail.opened;
         let notes: Vec<Value> = opened
             .notes
             .iter()
