@@ -15,7 +15,7 @@ use crate::domain::ticket::{StepState, TicketStatus};
 use crate::domain::time::Timestamp;
 use crate::domain::work::Shelf;
 use crate::services::model::ModelSession;
-use crate::services::tickets::{ListOrder, ListQuery, SortBy, TicketService};
+use crate::services::tickets::{ListOrder, ListQuery, SortBy, Sorting, TicketService};
 use crate::services::workflows::CatalogFilter;
 use serde_json::{Map, Value, json};
 
@@ -176,8 +176,10 @@ async fn newest(services: &Services, actor: &Actor, limit: i64) -> Result<Vec<Ti
     let query = ListQuery {
         filter: TicketService::scope(actor, Shelf::Mine),
         q: None,
-        sort_by: SortBy::UpdatedAt,
-        order: ListOrder::Descending,
+        sorting: Sorting {
+            by: SortBy::UpdatedAt,
+            order: ListOrder::Descending,
+        },
         page: 1,
         page_size: limit,
     };

@@ -14,7 +14,7 @@ use crate::domain::id::TicketId;
 use crate::domain::person::Actor;
 use crate::domain::ticket::{Ticket, TicketStatus};
 use crate::domain::work::Shelf;
-use crate::services::tickets::{ListOrder, ListQuery, SortBy, TicketService};
+use crate::services::tickets::{ListOrder, ListQuery, SortBy, Sorting, TicketService};
 use crate::services::workflows::CatalogFilter;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -281,8 +281,10 @@ async fn own_tickets(services: &Services, actor: &Actor, page: &mut Page) -> Res
     let query = ListQuery {
         filter,
         q: None,
-        sort_by: SortBy::UpdatedAt,
-        order: ListOrder::Descending,
+        sorting: Sorting {
+            by: SortBy::UpdatedAt,
+            order: ListOrder::Descending,
+        },
         page: 1,
         page_size: LOOKED_THROUGH,
     };

@@ -11,7 +11,7 @@ use crate::domain::ticket::TargetRole;
 use crate::domain::work::Shelf;
 use crate::domain::workflow::WorkflowTemplate;
 use crate::repositories::inapp_repo::BellFilter;
-use crate::services::tickets::{ListOrder, ListQuery, SortBy, TicketPage, TicketService};
+use crate::services::tickets::{ListOrder, ListQuery, SortBy, Sorting, TicketPage, TicketService};
 use crate::services::workflows::CatalogFilter;
 use serde_json::{Value, json};
 
@@ -59,8 +59,10 @@ impl Toolbox<'_> {
         let query = ListQuery {
             filter,
             q,
-            sort_by: SortBy::UpdatedAt,
-            order: ListOrder::Descending,
+            sorting: Sorting {
+                by: SortBy::UpdatedAt,
+                order: ListOrder::Descending,
+            },
             page: 1,
             page_size: arguments.rows(),
         };
