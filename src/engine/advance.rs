@@ -7,6 +7,7 @@ use super::closing::{Ending, end_step};
 use super::condition_evaluator::Context;
 use super::decision::Undecided;
 use super::definition::StepKind;
+use super::failures::{self, Failure};
 use super::transition_resolver::{self, Route};
 use super::turn::Turn;
 use super::{ends, routing_context, scopes, steps};
@@ -41,26 +42,6 @@ impl Scope {
             branch: None,
         }
     }
-}
-
-/// How a failing scope failed, and at which step.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Failure {
-    /// Rejected or skipped.
-    pub(crate) kind: FailureKind,
-    /// The step at which it began.
-    pub(crate) step: TicketStepId,
-    /// What was said.
-    pub(crate) comment: Option<String>,
-}
-
-/// The two ways to fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FailureKind {
-    /// Somebody said no.
-    Rejected,
-    /// Somebody passed over it.
-    Skipped,
 }
 
 /// One move.
@@ -135,21 +116,30 @@ fn leave(
     event: TransitionEvent,
     moves: &mut Moves,
 ) -> Result<(), Undecided> {
-    let step = turn.step(id)?.clone();
+    let route = way_on(turn, id, event)?;
+    let scope = Scope::of(turn.step(id)?);
+    match route {
+        Route::To(key) => go_to(turn, key, scope, moves),
+        Route::End => {
+            moves.push(Move::EndScope(scope));
+            Ok(())
+        }
+    }
+}
+
+/// Where the edges of a step lead on an event.
+pub(crate) fn way_on(turn: &Turn<'_>, id: &TicketStepId, event: TransitionEvent) -> Result<Route, Undecided> {
+    let step = turn.step(id)?;
     let workflow = turn.workflow_in(step.container.as_ref())?;
-    let views = routing_context::Views::of(turn, &step, &workflow, event);
+    let views = routing_context::Views::of(turn, step, &workflow, event);
     let context = Context {
         ticket: &views.ticket,
         form_values: &turn.ticket.form_values,
         current_step: &views.current_step,
     };
-    match transition_resolver::resolve(&workflow, &step.key, event, context)? {
-        Route::To(key) => go_to(turn, key, Scope::of(&step), moves),
-        Route::End => {
-            moves.push(Move::EndScope(Scope::of(&step)));
-            Ok(())
-        }
-    }
+    Ok(transition_resolver::resolve(
+        &workflow, &step.key, event, context,
+    )?)
 }
 
 /// Follows the edge that was drawn for a failure, if one was and its conditions hold.
@@ -229,7 +219,7 @@ fn fail_scope(
         return scopes::fail_branch(turn, branch, failure, moves);
     }
     let Some(container) = scope.container else {
-        return Ok(ends::fail_ticket(turn, failure)?);
+        return ends::fail_ticket(turn, failure);
     };
     scopes::close_within(
         turn,
@@ -238,14 +228,11 @@ fn fail_scope(
             branch: None,
         },
     )?;
-    let (ending, event) = match failure.kind {
-        FailureKind::Rejected => (Ending::REJECTED, TransitionEvent::Reject),
-        FailureKind::Skipped => (Ending::SKIPPED, TransitionEvent::Skip),
-    };
-    end_step(turn, &container, ending)?;
+    end_step(turn, &container, failure.kind.ending())?;
     steps::sub_workflow::tell_end(turn, &container)?;
     let outer = Scope::of(turn.step(&container)?);
-    if let Some(target) = drawn_target(turn, &container, event)? {
+    if let Some(target) = drawn_target(turn, &container, failure.kind.transition())? {
+        failures::tell_led_on(turn, failure);
         go_to(turn, target, outer, moves)
     } else {
         moves.push(Move::FailScope(outer, failure.clone()));

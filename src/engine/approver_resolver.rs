@@ -23,8 +23,6 @@ pub(crate) struct Approvers {
     pub(crate) round: ApprovalRound,
     /// Further users of the lookup entry, who are told.
     pub(crate) informed: Vec<Person>,
-    /// Whether the requester approves, because there is nobody else.
-    pub(crate) is_self_approval: bool,
 }
 
 /// Finds the approvers of `step`.
@@ -128,7 +126,6 @@ fn without_self_approval(
             .filter(|person| !person.is_same(requester))
     });
     let mut kept: Vec<Person> = Vec::new();
-    let mut is_self_approval = false;
     for person in people {
         let is_self = person.is_same(requester);
         let chosen = match (&substitute, is_self) {
@@ -137,7 +134,6 @@ fn without_self_approval(
             (None, true) if people.iter().any(|other| !other.is_same(requester)) => continue,
             (None, true) | (_, false) => person.clone(),
         };
-        is_self_approval |= chosen.is_same(requester);
         if !kept.iter().any(|known| known.is_same(&chosen)) {
             kept.push(chosen);
         }
@@ -152,7 +148,6 @@ fn without_self_approval(
         people: kept,
         round: ApprovalRound { rule, veto, primary },
         informed,
-        is_self_approval,
     }
 }
 

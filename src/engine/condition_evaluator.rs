@@ -137,7 +137,7 @@ fn order(left: &Value, right: &Value) -> Option<Ordering> {
     Some(parse_instant(a)?.cmp(&parse_instant(b)?))
 }
 
-fn as_number(value: &Value) -> Option<f64> {
+pub(super) fn as_number(value: &Value) -> Option<f64> {
     match value {
         Value::Number(number) => number.as_f64(),
         Value::String(text) => parse_number(text),
@@ -165,7 +165,7 @@ fn parse_bool(text: &str) -> Option<bool> {
 }
 
 /// Milliseconds since 1970 of an ISO date, or of an ISO date and time (UTC unless it names a zone).
-fn parse_instant(text: &str) -> Option<i64> {
+pub(super) fn parse_instant(text: &str) -> Option<i64> {
     let text = text.trim();
     if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
         return Some(date.and_hms_opt(0, 0, 0)?.and_utc().timestamp_millis());
@@ -173,9 +173,11 @@ fn parse_instant(text: &str) -> Option<i64> {
     if let Ok(at) = DateTime::parse_from_rfc3339(text) {
         return Some(at.timestamp_millis());
     }
-    NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f")
-        .ok()
-        .map(|at| at.and_utc().timestamp_millis())
+    if let Ok(at) = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f") {
+        return Some(at.and_utc().timestamp_millis());
+    }
+    // A form accepts a date whatever follows its `T`; then its day counts.
+    parse_instant(text.split_once('T')?.0)
 }
 
 /// Membership for lists, substring for text.
@@ -231,6 +233,7 @@ mod tests {
     #[case::missing_operand(json!(5), Operator::GreaterThanOrEquals, json!(null), false)]
     #[case::dates_have_an_order(json!("2026-03-01"), Operator::LessThan, json!("2026-10-01"), true)]
     #[case::date_and_instant(json!("2026-03-01"), Operator::LessThan, json!("2026-03-01T00:00:01Z"), true)]
+    #[case::a_minute_is_enough(json!("2026-03-02T10:00"), Operator::GreaterThan, json!("2026-03-01"), true)]
     #[case::words_have_no_order(json!("b"), Operator::GreaterThan, json!("a"), false)]
     #[case::infinity_is_no_number(json!("inf"), Operator::GreaterThan, json!(1), false)]
     #[case::list_membership(json!(["IT", "HR"]), Operator::Contains, json!("HR"), true)]

@@ -1,8 +1,9 @@
 //! The end of a ticket: everything open is closed, the terminal status is written once, and those concerned are told
 //! once each (contract engine-core 10, HZ-15b, HZ-26b, HZ-42; engine-actions S4 to S6).
 
-use super::advance::{Failure, FailureKind};
 use super::closing::{Ending, end_step};
+use super::decision::Undecided;
+use super::failures::{self, Failure};
 use super::notices::Message;
 use super::steps::notify;
 use super::turn::Turn;
@@ -39,36 +40,13 @@ pub(super) fn complete_ticket(turn: &mut Turn<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A rejection or a skip ends the ticket.
-pub(super) fn fail_ticket(turn: &mut Turn<'_>, failure: &Failure) -> Result<(), Refusal> {
-    let recipients = recipients_of_notifications(turn);
-    let actor = turn.actor().person.clone();
+/// A rejection or a skip ends the ticket; whom its notifications would have told are told of that instead.
+pub(super) fn fail_ticket(turn: &mut Turn<'_>, failure: &Failure) -> Result<(), Undecided> {
+    let recipients = recipients_of_notifications(turn)?;
     close_everything(turn, Ending::CANCELLED)?;
-    let (status, event, template, title, verb) = match failure.kind {
-        FailureKind::Rejected => (
-            TicketStatus::Rejected,
-            AuditEventType::Reject,
-            TemplateKey::Rejected,
-            "Request rejected",
-            "rejected",
-        ),
-        FailureKind::Skipped => (
-            TicketStatus::Skipped,
-            AuditEventType::Skip,
-            TemplateKey::Skipped,
-            "Request skipped",
-            "skipped",
-        ),
-    };
+    let status = failure.kind.ticket_status();
     finish(turn, status);
-    turn.audit(event, Some(&failure.step), json!({"comment": failure.comment}));
-    let message = Message::new(
-        template,
-        title,
-        format!("{} {verb} \"{}\".", actor.display_name, turn.ticket.title),
-        json!({"approver_name": actor.display_name, "reason": failure.comment}),
-    );
-    let message = message.about(&failure.step).by(&actor);
+    let message = failures::record_end(turn, failure);
     let requester = turn.ticket.requester.clone();
     turn.notify(&requester, &message);
     let addresses: Vec<_> = recipients.iter().map(|person| person.email.clone()).collect();
@@ -118,25 +96,22 @@ fn people_at_work(turn: &Turn<'_>) -> Vec<Person> {
 }
 
 /// Whom the notification steps that were not reached would have told.
-fn recipients_of_notifications(turn: &Turn<'_>) -> Vec<Person> {
+fn recipients_of_notifications(turn: &Turn<'_>) -> Result<Vec<Person>, Undecided> {
     let mut words = Vec::new();
-    for step in turn
+    let waiting = turn
         .ticket
         .steps
         .iter()
-        .filter(|s| s.kind == StepType::Notify && s.phase == Phase::NotStarted)
-    {
-        if let Ok(definition) = turn.definition_of(step)
-            && let StepKind::Notify(notification) = &definition.kind
-        {
+        .filter(|step| step.phase == Phase::NotStarted);
+    for step in waiting.filter(|step| step.kind == StepType::Notify) {
+        if let StepKind::Notify(notification) = &turn.definition_of(step)?.kind {
             words.extend(notification.recipients.iter().cloned());
         }
     }
     if words.is_empty() {
-        Vec::new()
-    } else {
-        notify::recipients(turn, &words)
+        return Ok(Vec::new());
     }
+    Ok(notify::recipients(turn, &words))
 }
 
 /// Ends every step, branch, timer and change request that is still open; live steps end as `live` says.
@@ -174,19 +149,24 @@ fn close_everything(turn: &mut Turn<'_>, live: Ending) -> Result<(), Refusal> {
             branch.current_step_id = None;
         }
     }
-    for request in turn
-        .ticket
-        .change_requests
-        .iter_mut()
-        .filter(|r| r.status == ChangeRequestStatus::Pending)
-    {
-        request.status = ChangeRequestStatus::Cancelled;
-        request.updated_at = now;
-        request.reviewed_at = Some(now);
-    }
     turn.ticket.pending_end = None;
     turn.ticket.timers.clear();
+    close_change_request(turn);
     Ok(())
+}
+
+/// A ticket that ends takes its pending change request along (S4).
+fn close_change_request(turn: &mut Turn<'_>) {
+    let now = turn.now();
+    let requests = &mut turn.ticket.change_requests;
+    let pending = requests
+        .iter_mut()
+        .find(|request| request.status == ChangeRequestStatus::Pending);
+    let Some(request) = pending else { return };
+    request.status = ChangeRequestStatus::Cancelled;
+    request.updated_at = now;
+    let details = json!({"change_request_id": request.id});
+    turn.audit(AuditEventType::ChangeRequestCancelled, None, details);
 }
 
 fn finish(turn: &mut Turn<'_>, status: TicketStatus) {

@@ -7,7 +7,7 @@ use super::condition_evaluator::{self, is_empty, parse_number};
 use super::definition::{
     DateRules, Field, FieldType, FormDefinition, Logic, RequirementCondition, RequirementRule, Section,
 };
-use crate::domain::id::AttachmentId;
+use crate::domain::id::{AttachmentId, StepKey};
 use crate::domain::json::JsonObject;
 use crate::domain::person::Email;
 use crate::domain::refusal::Refusal;
@@ -18,6 +18,8 @@ use serde_json::{Map, Value};
 /// What the rules of a form look at besides the values.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Surroundings<'a> {
+    /// The step that the form belongs to.
+    pub(crate) own_step: &'a StepKey,
     /// Values of the ticket's other forms.
     pub(crate) other_values: &'a Map<String, Value>,
     /// Today in the business time zone.
@@ -56,16 +58,9 @@ pub(crate) fn validate(
             let scope = Values {
                 row: None,
                 values,
-                other: around.other_values,
+                around,
             };
-            validate_field(
-                field,
-                values.get(&field.key),
-                scope,
-                around.today,
-                "",
-                &mut messages,
-            );
+            validate_field(field, values.get(&field.key), scope, "", &mut messages);
         }
     }
     messages
@@ -178,29 +173,39 @@ fn validate_rows(
         let scope = Values {
             row: Some(row),
             values,
-            other: around.other_values,
+            around,
         };
         for field in &fields {
             let place = format!(" (row {number})");
-            validate_field(field, row.get(&field.key), scope, around.today, &place, messages);
+            validate_field(field, row.get(&field.key), scope, &place, messages);
         }
     }
 }
 
-/// Where a rule finds the values it names: the row, then this submission, then the ticket's other forms.
+/// Where a rule finds the values it names: the row, then this submission, then the ticket's other forms; a rule that
+/// names another form finds that form's value first (HZ-11).
 #[derive(Debug, Clone, Copy)]
 struct Values<'a> {
     row: Option<&'a Map<String, Value>>,
     values: &'a Map<String, Value>,
-    other: &'a Map<String, Value>,
+    around: Surroundings<'a>,
 }
 
 impl<'a> Values<'a> {
-    fn get(self, key: &str) -> Option<&'a Value> {
+    fn get(self, condition: &RequirementCondition) -> Option<&'a Value> {
+        let key = condition.field_key.as_str();
+        let elsewhere = || self.around.other_values.get(key);
+        let names_another_form = condition
+            .step_id
+            .as_ref()
+            .is_some_and(|step| step != self.around.own_step);
+        if names_another_form {
+            return elsewhere().or_else(|| self.values.get(key));
+        }
         self.row
             .and_then(|row| row.get(key))
             .or_else(|| self.values.get(key))
-            .or_else(|| self.other.get(key))
+            .or_else(elsewhere)
     }
 }
 
@@ -208,7 +213,6 @@ fn validate_field(
     field: &Field,
     value: Option<&Value>,
     scope: Values<'_>,
-    today: NaiveDate,
     place: &str,
     messages: &mut Vec<String>,
 ) {
@@ -227,7 +231,7 @@ fn validate_field(
         return;
     }
     let dates = rule.and_then(|rule| rule.then_dates).unwrap_or(field.rules.dates);
-    if let Err(message) = check_value(field, value, dates, today) {
+    if let Err(message) = check_value(field, value, dates, scope.around.today) {
         messages.push(format!("{name} {message}"));
     }
 }
@@ -237,7 +241,7 @@ fn rule_holds(rule: &RequirementRule, scope: Values<'_>) -> bool {
         let Some(operator) = condition.operator else {
             return false;
         };
-        condition_evaluator::compare(scope.get(&condition.field_key), operator, &condition.value)
+        condition_evaluator::compare(scope.get(condition), operator, &condition.value)
     };
     match rule.logic {
         Logic::All => rule.when.iter().all(holds),
@@ -323,8 +327,7 @@ fn check_date(value: &Value, dates: DateRules, today: NaiveDate) -> Result<(), S
 
 fn check_option(field: &Field, value: &Value) -> Result<(), String> {
     let text = value.as_str().ok_or("must be one of the choices")?;
-    let known = field.options.iter().any(|option| option == text.trim());
-    if known || field.options.is_empty() {
+    if field.options.is_empty() || field.options.iter().any(|option| option == text) {
         Ok(())
     } else {
         Err("must be one of the choices".to_owned())

@@ -16,6 +16,7 @@ pub mod definition;
 pub mod dry_run;
 pub(crate) mod ends;
 pub mod facts;
+pub(crate) mod failures;
 pub(crate) mod form_validator;
 pub(crate) mod named_person;
 pub(crate) mod notices;

@@ -198,11 +198,11 @@ fn is_right_person(ticket: &Ticket, actor: &Actor, action: StepAction, step: &St
             "only the assigned agent or the manager may resume this step",
         ),
         StepAction::Assign | StepAction::Reassign => (
-            responsibility::is_task_owner(ticket, person, step),
+            owns_task(ticket, actor, step),
             "only the manager or the responsible approver may assign this task",
         ),
         StepAction::DecideHandover => (
-            responsibility::is_task_owner(ticket, person, step) && !asked_for_handover(ticket, person, step),
+            owns_task(ticket, actor, step) && !asked_for_handover(ticket, person, step),
             "only the manager or the responsible approver may decide this handover, and not the one who asked for it",
         ),
         StepAction::CancelHandover => (
@@ -257,12 +257,19 @@ fn applies_to(action: StepAction, kind: StepType) -> bool {
         | StepAction::RequestHandover
         | StepAction::DecideHandover
         | StepAction::CancelHandover => kind == StepType::Task,
-        StepAction::RequestInfo | StepAction::RespondInfo | StepAction::AddNote => {
+        StepAction::RequestInfo | StepAction::RespondInfo => {
             matches!(kind, StepType::Approval | StepType::Task)
         }
+        StepAction::AddNote => matches!(kind, StepType::Form | StepType::Approval | StepType::Task),
         StepAction::ManagerSkip => matches!(kind, StepType::Form | StepType::Task),
         StepAction::AcknowledgeSla => matches!(kind, StepType::Form | StepType::Approval | StepType::Task),
     }
+}
+
+/// Whether the task is this person's to assign; an administrator's, when it is nobody else's (design 10.4).
+fn owns_task(ticket: &Ticket, actor: &Actor, step: &Step) -> bool {
+    let owners = responsibility::task_owners(ticket, step);
+    owners.iter().any(|owner| owner.is_same(&actor.person)) || (owners.is_empty() && actor.is_admin())
 }
 
 fn is_approver(ticket: &Ticket, person: &Person, step: &Step) -> bool {
@@ -302,13 +309,17 @@ fn may_note(ticket: &Ticket, person: &Person, step: &Step) -> bool {
         .manager
         .as_ref()
         .is_some_and(|manager| manager.is_same(person));
-    let while_pending = ticket.pending_change_request().is_some() && ticket.requester.is_same(person);
-    let by_type = match step.kind {
-        StepType::Approval => is_approver(ticket, person, step),
-        StepType::Task => responsibility::has_approved(ticket, person),
-        StepType::Form | StepType::Notify | StepType::Fork | StepType::Join | StepType::SubWorkflow => false,
-    };
-    is_assignee || is_manager || while_pending || by_type
+    let is_paused = ticket.pending_change_request().is_some();
+    let while_paused = is_paused && ticket.requester.is_same(person);
+    match step.kind {
+        StepType::Approval => is_assignee || is_manager || while_paused || is_approver(ticket, person, step),
+        StepType::Task => {
+            is_assignee || is_manager || while_paused || responsibility::has_approved(ticket, person)
+        }
+        // A form has no activity log; while a change of it is reviewed those concerned may talk about it.
+        StepType::Form => is_paused && (is_manager || while_paused),
+        StepType::Notify | StepType::Fork | StepType::Join | StepType::SubWorkflow => false,
+    }
 }
 
 /// Whether the right person may do it now.

@@ -5,13 +5,6 @@ use crate::domain::person::Person;
 use crate::domain::ticket::{ApprovalDecision, BranchRef, Phase, Step, Ticket};
 use crate::domain::workflow::StepType;
 
-/// Whether `person` owns the task: the requester's manager, or the responsible approver of its scope.
-pub(crate) fn is_task_owner(ticket: &Ticket, person: &Person, step: &Step) -> bool {
-    task_owners(ticket, step)
-        .iter()
-        .any(|owner| owner.is_same(person))
-}
-
 /// Everybody who may assign the task; the manager first, no doubles.
 pub(crate) fn task_owners(ticket: &Ticket, step: &Step) -> Vec<Person> {
     let mut owners: Vec<Person> = ticket.manager.iter().cloned().collect();

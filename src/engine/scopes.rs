@@ -1,15 +1,14 @@
 //! Ends branches and closes what is left in a scope: paths not taken, late work, inner forks.
 
-use super::advance::{Failure, FailureKind, Move, Moves, Scope};
+use super::advance::{Move, Moves, Scope};
 use super::closing::{Ending, end_step};
 use super::decision::Undecided;
 use super::definition::{CompiledWorkflow, FailurePolicy, StepKind};
-use super::notices::Message;
+use super::failures::{self, Failure, FailureKind};
 use super::responsibility::outwards;
 use super::turn::Turn;
 use crate::domain::audit::AuditEventType;
 use crate::domain::id::{BranchKey, StepKey, TicketStepId};
-use crate::domain::notice::TemplateKey;
 use crate::domain::refusal::Refusal;
 use crate::domain::ticket::{BranchRef, BranchState, JoinProgress, Phase, Step, Ticket, TimerKind};
 use serde_json::json;
@@ -45,15 +44,17 @@ pub(super) fn fail_branch(
         return Ok(());
     }
     close_branch(turn, at)?;
-    let state = match failure.kind {
-        FailureKind::Rejected => BranchState::Rejected,
-        FailureKind::Skipped => BranchState::Skipped,
-    };
-    let name = set_branch(turn, at, state)?;
-    tell_branch_failed(turn, at, &name, failure);
+    let name = set_branch(turn, at, failure.kind.branch_state())?;
+    let mut details = json!({"branch_id": at.branch, "branch_name": name, "comment": failure.comment});
+    if failure.kind == FailureKind::Skipped
+        && let Some(map) = details.as_object_mut()
+    {
+        map.insert("outcome".to_owned(), json!("SKIPPED"));
+    }
+    turn.audit(AuditEventType::BranchFailed, Some(&failure.step), details.clone());
     match policy(turn, &at.fork)? {
         FailurePolicy::ContinueOthers => {
-            tell_decision(turn, failure);
+            failures::tell_branch_ended(turn, failure, &details);
             branch_ended(turn, at, moves);
         }
         FailurePolicy::CancelOthers => {
@@ -332,48 +333,4 @@ fn policy(turn: &Turn<'_>, fork: &TicketStepId) -> Result<FailurePolicy, Undecid
         | StepKind::Join(_)
         | StepKind::SubWorkflow(_) => Ok(FailurePolicy::FailAll),
     }
-}
-
-fn tell_branch_failed(turn: &mut Turn<'_>, at: &BranchRef, name: &str, failure: &Failure) {
-    let mut details = json!({"branch_id": at.branch, "branch_name": name, "comment": failure.comment});
-    if failure.kind == FailureKind::Skipped
-        && let Some(map) = details.as_object_mut()
-    {
-        map.insert("outcome".to_owned(), json!("SKIPPED"));
-    }
-    turn.audit(AuditEventType::BranchFailed, Some(&failure.step), details.clone());
-    if failure.kind == FailureKind::Skipped {
-        turn.audit(AuditEventType::StepSkipped, Some(&failure.step), details);
-    }
-}
-
-/// Records the decision and tells the requester of a failure that ends a branch only (HZ-26).
-fn tell_decision(turn: &mut Turn<'_>, failure: &Failure) {
-    let actor = turn.actor().person.clone();
-    let requester = turn.ticket.requester.clone();
-    let (event, template, title, verb) = match failure.kind {
-        FailureKind::Rejected => (
-            AuditEventType::Reject,
-            TemplateKey::Rejected,
-            "Branch rejected",
-            "rejected",
-        ),
-        FailureKind::Skipped => (
-            AuditEventType::Skip,
-            TemplateKey::Skipped,
-            "Branch skipped",
-            "skipped",
-        ),
-    };
-    turn.audit(event, Some(&failure.step), json!({"comment": failure.comment}));
-    let message = Message::new(
-        template,
-        title,
-        format!(
-            "{} {verb} a part of \"{}\"; the other parts go on.",
-            actor.display_name, turn.ticket.title
-        ),
-        json!({"approver_name": actor.display_name, "reason": failure.comment}),
-    );
-    turn.notify(&requester, &message.about(&failure.step).by(&actor));
 }

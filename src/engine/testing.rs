@@ -80,6 +80,7 @@ pub(crate) struct World {
     pub(crate) last: Option<Decision>,
     pub(crate) history: Vec<Played>,
     pub(crate) manager: Option<Person>,
+    pub(crate) policy: Policy,
     pub(crate) events: Vec<AuditEventType>,
 }
 
@@ -96,6 +97,7 @@ impl World {
             last: None,
             history: Vec::new(),
             manager: Some(person("mia")),
+            policy: policy(),
             events: Vec::new(),
         }
     }
@@ -134,7 +136,12 @@ impl World {
         if who == "root" {
             actor.admin_role = Some(AdminRole::SuperAdmin);
         }
-        let mut sheet = FactSheet::new(actor, self.now, "COR-test".to_owned(), policy());
+        self.play_as(actor, command)
+    }
+
+    /// Lets this person send a command.
+    pub(crate) fn play_as(&mut self, actor: Actor, command: Command) -> Result<Verdict, Refusal> {
+        let mut sheet = FactSheet::new(actor, self.now, "COR-test".to_owned(), self.policy.clone());
         for _ in 0..20 {
             let facts = Facts {
                 sheet: &sheet,

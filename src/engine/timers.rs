@@ -142,6 +142,15 @@ pub(super) fn postpone(turn: &mut Turn<'_>, id: &TicketStepId, millis: i64) -> R
     Ok(())
 }
 
+/// Moves the time at which joins stop waiting by the time a change request paused all work.
+pub(super) fn postpone_joins(turn: &mut Turn<'_>, millis: i64) {
+    for timer in &mut turn.ticket.timers {
+        if matches!(timer.kind, TimerKind::JoinTimeout { .. }) {
+            timer.due_at = timer.due_at.plus_millis(millis);
+        }
+    }
+}
+
 /// Removes the escalations of a step, because its assignee acknowledged that it is overdue.
 pub(super) fn stop_escalations(turn: &mut Turn<'_>, id: &TicketStepId) {
     turn.ticket
@@ -179,11 +188,11 @@ pub(super) fn forget_acknowledgement(turn: &mut Turn<'_>, id: &TicketStepId) -> 
 /// Lets every due timer take effect; `false` when none was due.
 pub(super) fn fire(turn: &mut Turn<'_>) -> Result<bool, Undecided> {
     let now = turn.now();
-    let (due, later): (Vec<Timer>, Vec<Timer>) = turn
-        .ticket
-        .timers
-        .drain(..)
-        .partition(|timer| timer.due_at <= now);
+    // A timer whose clock stands still stays, though its time may have come: it moves when the wait is over.
+    let timers = std::mem::take(&mut turn.ticket.timers);
+    let (due, later): (Vec<Timer>, Vec<Timer>) = timers
+        .into_iter()
+        .partition(|timer| timer.due_at <= now && turn.ticket.timer_runs(timer));
     turn.ticket.timers = later;
     if due.is_empty() {
         return Ok(false);
@@ -336,7 +345,8 @@ enum SlaKind {
     Escalation,
 }
 
-/// The configured people, else those who work on the step and the manager; an escalation tells the requester too.
+/// The configured people, else (or when nobody is who they say) those who work on the step and the manager; an
+/// escalation tells the requester too.
 fn recipients(turn: &Turn<'_>, step: &Step, rules: &[SlaRule], minutes: i64, kind: SlaKind) -> Vec<Person> {
     let configured = rules
         .iter()
@@ -354,17 +364,16 @@ fn recipients(turn: &Turn<'_>, step: &Step, rules: &[SlaRule], minutes: i64, kin
             .chain(pending.map(|task| task.approver.clone()))
             .collect::<Vec<_>>()
     };
-    if let Some(words) = configured.filter(|words| !words.is_empty()) {
-        for word in words {
-            match word.to_lowercase().as_str() {
-                "requester" => people.push(turn.ticket.requester.clone()),
-                "manager" => people.extend(turn.ticket.manager.clone()),
-                "assigned_agent" => people.extend(step.assignee.clone()),
-                "approvers" => people.extend(at_work()),
-                _ => people.extend(notify::literal(turn, word)),
-            }
+    for word in configured.unwrap_or_default() {
+        match word.to_lowercase().as_str() {
+            "requester" => people.push(turn.ticket.requester.clone()),
+            "manager" => people.extend(turn.ticket.manager.clone()),
+            "assigned_agent" => people.extend(step.assignee.clone()),
+            "approvers" => people.extend(at_work()),
+            _ => people.extend(notify::literal(turn, word)),
         }
-    } else {
+    }
+    if people.is_empty() {
         people.extend(at_work());
         people.extend(turn.ticket.manager.clone());
         if kind == SlaKind::Escalation {

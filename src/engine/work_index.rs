@@ -170,6 +170,8 @@ fn open_work(ticket: &Ticket) -> Vec<WorkRow> {
             Some(change.requested_at),
         ));
     }
+    // A task that nobody but an administrator may assign stands in nobody's queue.
+    rows.retain(|row| !row.who.is_empty());
     rows
 }
 

@@ -44,9 +44,12 @@ pub(super) fn reassign(
         return Err(Refusal::invalid_state("this person is an approver of this step already").into());
     }
     let now = turn.now();
+    // The actor may be known by another address than the one that was asked.
+    let mut asked_as = vec![actor.email.clone()];
     for task in &mut turn.ticket.approval_tasks {
         let own = task.ticket_step_id == *id && task.approver.is_same(&actor);
         if own && task.decision == ApprovalDecision::Pending {
+            asked_as.push(task.approver.email.clone());
             task.approver = approver.clone();
             task.updated_at = Some(now);
         }
@@ -62,7 +65,7 @@ pub(super) fn reassign(
     if let Some(round) = step
         .approval
         .as_mut()
-        .filter(|round| round.primary == actor.email)
+        .filter(|round| asked_as.contains(&round.primary))
     {
         round.primary = approver.email.clone();
     }

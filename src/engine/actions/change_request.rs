@@ -447,6 +447,7 @@ fn resume(turn: &mut Turn<'_>, request: &ChangeRequest, resolution: &str) -> Res
         timers::postpone(turn, id, now.since(*since).num_milliseconds())?;
         turn.change_step(id)?.paused_at = None;
     }
+    timers::postpone_joins(turn, now.since(request.requested_at).num_milliseconds());
     let ids: Vec<TicketStepId> = paused.into_iter().map(|(id, _)| id).collect();
     let details = json!({
         "change_request_id": request.id,

@@ -4,7 +4,7 @@
 use crate::domain::id::AttachmentId;
 use crate::domain::json::JsonObject;
 use crate::domain::refusal::Refusal;
-use crate::domain::ticket::{AttachmentAction, AttachmentChange, FieldChange, FormData, Phase, Ticket};
+use crate::domain::ticket::{AttachmentAction, AttachmentChange, FieldChange, FormData, Phase, Step, Ticket};
 use crate::domain::workflow::StepType;
 use crate::engine::change_diff;
 use crate::engine::decision::Undecided;
@@ -56,12 +56,13 @@ pub(super) fn propose(
     refuse_foreign_keys(turn, &forms, proposed)?;
     let mut merged = turn.ticket.form_values.clone();
     merged.0.extend(proposed.0.clone());
-    let around = Surroundings {
-        other_values: &merged,
-        today: turn.sheet().policy.today,
-    };
     for definition in &forms {
         let Some(form) = definition.form() else { continue };
+        let around = Surroundings {
+            own_step: &definition.key,
+            other_values: &merged,
+            today: turn.sheet().policy.today,
+        };
         let own = own_values(form, &merged);
         let messages = form_validator::validate(form, &own, around);
         if !messages.is_empty() {
@@ -89,14 +90,23 @@ pub(super) fn propose(
     })
 }
 
-/// Gives each completed form its own values of the ticket's data (S22).
+/// Gives each completed form its own values of the ticket's data (S22); earlier rounds keep what was said in them.
 pub(super) fn refresh_forms(turn: &mut Turn<'_>) -> Result<(), Undecided> {
-    let completed = turn
-        .ticket
+    let ticket = &turn.ticket;
+    let completed = ticket
         .steps
         .iter()
         .filter(|s| s.kind == StepType::Form && s.phase == Phase::Completed);
-    let completed: Vec<_> = completed.cloned().collect();
+    let is_newest = |step: &Step| {
+        completed.clone().all(|other| {
+            other.key != step.key || other.container != step.container || other.round <= step.round
+        })
+    };
+    let completed: Vec<_> = completed
+        .clone()
+        .filter(|step| is_newest(step))
+        .cloned()
+        .collect();
     for step in completed {
         let definition = turn.definition_of(&step)?;
         let Some(form) = definition.form() else { continue };

@@ -51,6 +51,7 @@ pub(super) fn complete(
     }
     let submissions = submissions(&task.form, turn.step(id)?, output, &mut messages);
     let around = Surroundings {
+        own_step: &definition.key,
         other_values: &turn.ticket.form_values,
         today: turn.sheet().policy.today,
     };

@@ -11,13 +11,12 @@ use crate::engine::actions::submit_form;
 use crate::engine::advance::{self, Move, Scope};
 use crate::engine::approver_resolver::key_text;
 use crate::engine::command::CreateTicket;
-use crate::engine::condition_evaluator::Context;
 use crate::engine::decision::{GrantSource, GrantedPersona, Undecided};
 use crate::engine::definition::{CompiledWorkflow, FieldType, FormDefinition, StepKind};
 use crate::engine::facts::{Facts, LookupQuestion, Need};
 use crate::engine::form_validator::{self, Surroundings};
 use crate::engine::notices::Message;
-use crate::engine::transition_resolver::{self, Route};
+use crate::engine::transition_resolver::Route;
 use crate::engine::turn::Turn;
 use serde_json::{Map, json};
 use std::sync::Arc;
@@ -32,11 +31,11 @@ pub(super) fn create<'a>(command: &CreateTicket, facts: Facts<'a>) -> Result<Tur
     let forms = wizard_forms(&workflow, command)?;
     let mut turn = Turn::open(blank(command, &workflow, &facts, manager.person.clone()), facts);
     materialise(&mut turn, &workflow)?;
-    accept_values(&mut turn, command, &forms)?;
+    accept_values(&mut turn, command, forms)?;
     let first = if forms.is_empty() {
         Move::Enter(workflow.start.clone(), Scope::main())
     } else {
-        complete_wizard_forms(&mut turn, &forms)?
+        complete_wizard_forms(&mut turn, forms)?
     };
     advance::advance(&mut turn, first)?;
     let name = turn.ticket.workflow.name.clone();
@@ -92,33 +91,31 @@ fn blank(
     }
 }
 
-/// The forms filled in the wizard: only the leading chain of forms from the start step, in order, without gaps (HZ-44).
-fn wizard_forms(workflow: &CompiledWorkflow, command: &CreateTicket) -> Result<Vec<StepKey>, Refusal> {
-    let empty = Map::new();
-    let context = Context {
-        ticket: &empty,
-        form_values: &command.initial_form_values,
-        current_step: &empty,
-    };
-    let mut expected = Some(workflow.start.clone());
-    for key in &command.initial_form_step_ids {
+/// The forms filled in the wizard: they begin with the start step, and each is a form (HZ-44). That each leads to the
+/// next is seen when they are completed.
+fn wizard_forms<'c>(
+    workflow: &CompiledWorkflow,
+    command: &'c CreateTicket,
+) -> Result<&'c [StepKey], Refusal> {
+    let forms = command.initial_form_step_ids.as_slice();
+    for (index, key) in forms.iter().enumerate() {
         let is_form = workflow
             .step(key)
             .is_some_and(|step| matches!(step.kind, StepKind::Form(_)));
-        if expected.as_ref() != Some(key) || !is_form {
-            return Err(Refusal::Validation {
-                messages: vec![format!(
-                    "{key} is not a form that can be filled in while raising a ticket"
-                )],
-                step_id: Some(key.clone()),
-            });
+        if !is_form || (index == 0 && *key != workflow.start) {
+            return Err(not_a_leading_form(key));
         }
-        expected = match transition_resolver::resolve(workflow, key, TransitionEvent::SubmitForm, context) {
-            Ok(Route::To(next)) => Some(next),
-            Ok(Route::End) | Err(_) => None,
-        };
     }
-    Ok(command.initial_form_step_ids.clone())
+    Ok(forms)
+}
+
+fn not_a_leading_form(key: &StepKey) -> Refusal {
+    Refusal::Validation {
+        messages: vec![format!(
+            "{key} is not a form that can be filled in while raising a ticket"
+        )],
+        step_id: Some(key.clone()),
+    }
 }
 
 fn materialise(turn: &mut Turn<'_>, workflow: &CompiledWorkflow) -> Result<(), Refusal> {
@@ -158,6 +155,7 @@ fn accept_values(turn: &mut Turn<'_>, command: &CreateTicket, forms: &[StepKey])
         let own = own_values(form, &command.initial_form_values);
         if !forms.is_empty() {
             let around = Surroundings {
+                own_step: key,
                 other_values: &command.initial_form_values,
                 today: turn.sheet().policy.today,
             };
@@ -195,33 +193,45 @@ fn own_values(form: &FormDefinition, values: &JsonObject) -> Map<String, serde_j
         .collect()
 }
 
-/// Marks the wizard's forms as submitted; gives the move that follows the last one.
+/// Marks the wizard's forms as submitted, each led to by the one before; gives the move that follows the last one.
 fn complete_wizard_forms(turn: &mut Turn<'_>, forms: &[StepKey]) -> Result<Move, Undecided> {
-    let now = turn.now();
-    let requester = turn.ticket.requester.clone();
-    let mut last = None;
+    let mut last: Option<TicketStepId> = None;
     for key in forms {
-        let id = turn
-            .ticket
-            .newest_instance(None, key)
-            .ok_or(Refusal::StepNotFound)?
-            .id
-            .clone();
-        let definition = turn.definition_of(turn.step(&id)?)?;
-        let form = definition.form().cloned().unwrap_or_default();
-        let values = JsonObject(own_values(&form, &turn.ticket.form_values));
-        let step = turn.change_step(&id)?;
-        step.phase = Phase::Completed;
-        step.assignee = Some(requester.clone());
-        step.started_at = Some(now);
-        step.completed_at = Some(now);
-        step.form_values = Some(values.clone());
-        submit_form::audit_submission(turn, &id, &values);
-        turn.ticket.current_step_id = Some(key.clone());
-        last = Some(id);
+        if let Some(before) = &last {
+            let leads_here = matches!(
+                advance::way_on(turn, before, TransitionEvent::SubmitForm)?,
+                Route::To(next) if next == *key
+            );
+            if !leads_here {
+                return Err(not_a_leading_form(key).into());
+            }
+        }
+        last = Some(complete_wizard_form(turn, key)?);
     }
     let last = last.ok_or(Refusal::StepNotFound)?;
     Ok(Move::Leave(last, TransitionEvent::SubmitForm))
+}
+
+fn complete_wizard_form(turn: &mut Turn<'_>, key: &StepKey) -> Result<TicketStepId, Undecided> {
+    let now = turn.now();
+    let requester = turn.ticket.requester.clone();
+    let waiting = turn
+        .ticket
+        .newest_instance(None, key)
+        .filter(|step| step.phase == Phase::NotStarted);
+    let id = waiting.ok_or_else(|| not_a_leading_form(key))?.id.clone();
+    let definition = turn.definition_of(turn.step(&id)?)?;
+    let form = definition.form().ok_or(Refusal::StepNotFound)?;
+    let values = JsonObject(own_values(form, &turn.ticket.form_values));
+    let step = turn.change_step(&id)?;
+    step.phase = Phase::Completed;
+    step.assignee = Some(requester);
+    step.started_at = Some(now);
+    step.completed_at = Some(now);
+    step.form_values = Some(values.clone());
+    submit_form::audit_submission(turn, &id, &values);
+    turn.ticket.current_step_id = Some(key.clone());
+    Ok(id)
 }
 
 fn tell_requester(turn: &mut Turn<'_>) {

@@ -12,12 +12,14 @@ use crate::domain::refusal::Refusal;
 use crate::domain::ticket::{ApprovalDecision, ApprovalTask, Step, Ticket};
 use crate::domain::time::Timestamp;
 use crate::domain::workflow::TransitionEvent;
-use crate::engine::advance::{self, Failure, FailureKind, Move, Moves, Scope};
+use crate::engine::advance::{self, Move, Moves, Scope};
 use crate::engine::approval_tally::{Tally, tally};
 use crate::engine::closing::{self, Ending, end_step};
 use crate::engine::decision::{Effect, HistoryKind, Undecided, WorkHistory};
+use crate::engine::failures::{self, Failure, FailureKind};
 use crate::engine::notices::Message;
 use crate::engine::permission_guard::{self, StepAction};
+use crate::engine::timers;
 use crate::engine::turn::{Turn, as_object};
 use serde_json::json;
 
@@ -74,7 +76,12 @@ fn vote(
         .map(|task| task.decision)
         .collect();
     if decision == ApprovalDecision::Approved {
-        turn.audit(AuditEventType::Approve, Some(id), json!({"comment": comment}));
+        let details = if turn.ticket.requester.is_same(&turn.actor().person) {
+            json!({"comment": comment, "self_approval": true})
+        } else {
+            json!({"comment": comment})
+        };
+        turn.audit(AuditEventType::Approve, Some(id), details);
     }
     match tally(round.rule, round.veto, votes) {
         Tally::Open => {
@@ -126,9 +133,12 @@ fn keep_open(
     let own_question = turn
         .ticket
         .open_question(id)
-        .is_some_and(|info| info.requested_by.is_same(&turn.actor().person));
-    if own_question {
+        .filter(|info| info.requested_by.is_same(&turn.actor().person));
+    if let Some(asked_at) = own_question.map(|info| info.requested_at) {
         closing::withdraw_question(turn, id);
+        // The step waited for nothing it was to blame for (S12).
+        let waited = turn.now().since(asked_at).num_milliseconds();
+        timers::postpone(turn, id, waited)?;
     }
     turn.change_step(id)?;
     Ok(())
@@ -156,52 +166,22 @@ pub(super) fn failed(
     kind: FailureKind,
     comment: Option<&str>,
 ) -> Result<Acted, Undecided> {
-    let (ending, event) = match kind {
-        FailureKind::Rejected => (Ending::REJECTED, TransitionEvent::Reject),
-        FailureKind::Skipped => (Ending::SKIPPED, TransitionEvent::Skip),
-    };
-    end_step(turn, id, ending)?;
+    end_step(turn, id, kind.ending())?;
     let scope = Scope::of(turn.step(id)?);
+    let failure = Failure {
+        kind,
+        step: id.clone(),
+        comment: comment.map(str::to_owned),
+    };
     let mut moves = Moves::default();
-    if let Some(target) = advance::drawn_target(turn, id, event)? {
-        tell_drawn_failure(turn, id, kind, comment);
+    if let Some(target) = advance::drawn_target(turn, id, kind.transition())? {
+        failures::tell_led_on(turn, &failure);
         advance::go_to(turn, target, scope, &mut moves)?;
     } else {
-        let failure = Failure {
-            kind,
-            step: id.clone(),
-            comment: comment.map(str::to_owned),
-        };
         moves.push(Move::FailScope(scope, failure));
     }
     advance::run(turn, moves)?;
     Ok(Acted::Applied)
-}
-
-/// A failure that leads on by an edge ends nothing, but it is recorded and the requester is told.
-fn tell_drawn_failure(turn: &mut Turn<'_>, id: &TicketStepId, kind: FailureKind, comment: Option<&str>) {
-    let actor = turn.actor().person.clone();
-    let requester = turn.ticket.requester.clone();
-    let (event, template, title, verb) = match kind {
-        FailureKind::Rejected => (
-            AuditEventType::Reject,
-            TemplateKey::Rejected,
-            "Rejected",
-            "rejected",
-        ),
-        FailureKind::Skipped => (AuditEventType::Skip, TemplateKey::Skipped, "Skipped", "skipped"),
-    };
-    turn.audit(event, Some(id), json!({"comment": comment}));
-    let message = Message::new(
-        template,
-        title,
-        format!(
-            "{} {verb} a step of \"{}\"; the request goes on.",
-            actor.display_name, turn.ticket.title
-        ),
-        json!({"approver_name": actor.display_name, "reason": comment}),
-    );
-    turn.notify(&requester, &message.about(id).by(&actor));
 }
 
 /// Keeps the decision for the approver's history (`GET /tickets/manager/history`).

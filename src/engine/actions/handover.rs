@@ -204,6 +204,7 @@ pub(super) fn cancel(
     let details =
         json!({"ticket_step_id": id, "handover_request_id": handover, "reason": "withdrawn by the agent"});
     turn.audit(AuditEventType::HandoverCancelled, Some(id), details);
+    tell_withdrawn(turn, id)?;
     Ok(Acted::Applied)
 }
 
@@ -235,6 +236,28 @@ fn settle(turn: &mut Turn<'_>, id: &HandoverId, status: HandoverStatus, comment:
         handover.decision_comment = comment.map(str::to_owned);
         handover.decided_by = (status != HandoverStatus::Cancelled).then(|| actor.clone());
     }
+}
+
+/// Whoever was asked to decide need not any more (C13).
+fn tell_withdrawn(turn: &mut Turn<'_>, id: &TicketStepId) -> Result<(), Refusal> {
+    let actor = turn.actor().person.clone();
+    let message = Message::new(
+        TemplateKey::TaskReassigned,
+        "Handover withdrawn",
+        format!(
+            "{} keeps a task of \"{}\" after all.",
+            actor.display_name, turn.ticket.title
+        ),
+        json!({}),
+    );
+    let message = message
+        .about(id)
+        .by(&actor)
+        .in_app_only()
+        .listed(NoticeCategory::Task, "/manager/handovers");
+    let owners = responsibility::task_owners(&turn.ticket, turn.step(id)?);
+    turn.notify_others(&owners, &message);
+    Ok(())
 }
 
 fn tell_rejected(turn: &mut Turn<'_>, id: &TicketStepId, handover: &Handover) {

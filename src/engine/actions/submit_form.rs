@@ -29,19 +29,20 @@ pub(super) fn submit(
     permission_guard::check_step(&turn.ticket, turn.actor(), StepAction::SubmitForm, turn.step(id)?)?;
     form_validator::check_size(values)?;
     let definition = turn.definition_of(turn.step(id)?)?;
-    let form = definition.form().cloned().unwrap_or_default();
+    let form = definition.form().ok_or(Refusal::StepNotFound)?;
     // The client sends the whole form state back; keys of other forms are left as they are (HZ-10).
-    let foreign = form_validator::foreign_keys(&form, values);
+    let foreign = form_validator::foreign_keys(form, values);
     let own: Map<String, Value> = values
         .iter()
         .filter(|(key, _)| !foreign.contains(&key.as_str()))
         .map(|(k, v)| (k.clone(), v.clone()))
         .collect();
     let around = Surroundings {
+        own_step: &definition.key,
         other_values: &turn.ticket.form_values,
         today: turn.sheet().policy.today,
     };
-    let messages = form_validator::validate(&form, &own, around);
+    let messages = form_validator::validate(form, &own, around);
     if !messages.is_empty() {
         return Err(Refusal::Validation {
             messages,
@@ -49,7 +50,7 @@ pub(super) fn submit(
         }
         .into());
     }
-    for file in form_validator::files(&form, &own) {
+    for file in form_validator::files(form, &own) {
         attach(turn, &[file.id], Some(definition.key.as_str()), &file.field_key)?;
     }
     attach(turn, attachments, Some(definition.key.as_str()), "form")?;

@@ -5,7 +5,7 @@ use super::model::{
     DateRules, Field, FieldRules, FieldType, FormDefinition, Operator, RequirementCondition, RequirementRule,
     Section,
 };
-use super::steps::{flag, objects, texts};
+use super::steps::{flag, objects};
 use crate::domain::id::StepKey;
 use regex::{Regex, RegexBuilder};
 use serde_json::{Map, Value};
@@ -39,6 +39,15 @@ pub(super) fn read(
     form
 }
 
+/// The choices as they are written: a value is compared with them as it is sent.
+fn options(raw: &Map<String, Value>) -> Vec<String> {
+    let list = raw.get("options").and_then(Value::as_array).into_iter().flatten();
+    list.filter_map(Value::as_str)
+        .filter(|text| !text.trim().is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
 fn count(raw: &Map<String, Value>, key: &str) -> usize {
     let number = present(raw, key).and_then(Value::as_u64).unwrap_or(0);
     usize::try_from(number).unwrap_or(usize::MAX)
@@ -63,7 +72,7 @@ fn read_field(raw: &Map<String, Value>, path: &str, findings: &mut Findings) -> 
         label: filled(raw, "field_label").unwrap_or(key).to_owned(),
         field_type,
         required: flag(raw, "required").unwrap_or(false),
-        options: texts(raw, "options"),
+        options: options(raw),
         section_id: filled(raw, "section_id").map(str::to_owned),
         rules: read_rules(validation, &format!("{path}.validation"), findings),
         conditional_requirements: conditional_requirements

@@ -1,6 +1,5 @@
 //! Approval steps: their approvers are found and asked.
 
-use crate::domain::audit::AuditEventType;
 use crate::domain::id::{ApprovalTaskId, TicketStepId};
 use crate::domain::notice::TemplateKey;
 use crate::domain::person::Person;
@@ -49,14 +48,14 @@ pub(super) fn activate(
         );
     }
     inform(turn, id, &approvers);
-    if approvers.is_self_approval {
-        turn.audit(
-            AuditEventType::StepActivated,
-            Some(id),
-            json!({"self_approval": true}),
-        );
-    }
     Ok(())
+}
+
+/// Whether the requester is asked for the approval of the own request, because there is nobody else.
+pub(super) fn asks_the_requester(turn: &Turn<'_>, id: &TicketStepId) -> bool {
+    let requester = &turn.ticket.requester;
+    let mut tasks = turn.ticket.approval_tasks_of(id);
+    tasks.any(|task| task.approver.is_same(requester))
 }
 
 fn ask(turn: &mut Turn<'_>, id: &TicketStepId, person: &Person) -> Result<(), Refusal> {

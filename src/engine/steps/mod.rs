@@ -96,7 +96,7 @@ fn activate(
         StepKind::Form(_) => form::activate(turn, id, definition)?,
         StepKind::Approval(approval) => approval::activate(turn, id, approval)?,
         StepKind::Task(task) => task::activate(turn, id, task)?,
-        StepKind::Notify(notification) => return notify::pass(turn, id, notification, moves),
+        StepKind::Notify(notification) => return notify::pass(turn, id, definition, notification, moves),
         StepKind::Fork(fork) => return fork::pass(turn, id, definition, fork, scope, moves),
         StepKind::SubWorkflow(embedded) => return sub_workflow::activate(turn, id, embedded, moves),
         StepKind::Join(_) => {
@@ -108,11 +108,12 @@ fn activate(
         }
     }
     timers::start_sla(turn, id, definition)?;
-    turn.audit(
-        AuditEventType::StepActivated,
-        Some(id),
-        json!({"step_name": definition.name}),
-    );
+    let details = if approval::asks_the_requester(turn, id) {
+        json!({"step_name": definition.name, "self_approval": true})
+    } else {
+        json!({"step_name": definition.name})
+    };
+    turn.audit(AuditEventType::StepActivated, Some(id), details);
     Ok(())
 }
 

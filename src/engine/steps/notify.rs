@@ -15,23 +15,32 @@ use crate::engine::scopes;
 use crate::engine::turn::Turn;
 use serde_json::{Value, json};
 
-/// Tells the recipients and moves on.
+/// The title of a notice that says no more than that something has happened.
+const NEWS: &str = "News on a request";
+
+/// Tells the recipients and moves on. Only the end of the ticket's own workflow announces its completion (HZ-42): on the
+/// way there the completion template, which is also the default, becomes a notice in the application.
 pub(super) fn pass(
     turn: &mut Turn<'_>,
     id: &TicketStepId,
+    definition: &StepDefinition,
     notification: &NotifyDefinition,
     moves: &mut Moves,
 ) -> Result<(), Undecided> {
     let people = recipients(turn, &notification.recipients);
     let template = template_of(&notification.template);
-    let name = turn.step(id)?.name.clone();
-    let completion_time = turn.now().to_wire();
-    let message = Message::new(
-        template,
-        title_of(template),
-        format!("{name}: \"{}\".", turn.ticket.title),
-        json!({"completion_time": completion_time}),
-    );
+    let step = turn.step(id)?;
+    let (name, scope) = (step.name.clone(), Scope::of(step));
+    let workflow = turn.workflow_in(scope.container.as_ref())?;
+    let text = format!("{name}: \"{}\".", turn.ticket.title);
+    let message = if template != TemplateKey::TicketCompleted {
+        Message::new(template, title_of(template), text, json!({}))
+    } else if scope == Scope::main() && is_end(&workflow, definition) {
+        let payload = json!({"completion_time": turn.now().to_wire()});
+        Message::new(template, title_of(template), text, payload)
+    } else {
+        Message::new(template, NEWS, text, json!({})).in_app_only()
+    };
     for person in &people {
         turn.notify(person, &message);
     }
@@ -59,12 +68,15 @@ pub(super) fn must_wait_for_late_branches(
     scope: &Scope,
 ) -> bool {
     definition.step_type() == StepType::Notify
-        && definition.is_terminal
         && *scope == Scope::main()
-        && workflow
-            .edges_on(&definition.key, TransitionEvent::CompleteTask)
-            .is_empty()
+        && is_end(workflow, definition)
         && scopes::has_late_branches(&turn.ticket)
+}
+
+/// Whether the workflow ends behind this notification.
+fn is_end(workflow: &CompiledWorkflow, definition: &StepDefinition) -> bool {
+    let onward = workflow.edges_on(&definition.key, TransitionEvent::CompleteTask);
+    definition.is_terminal && onward.is_empty()
 }
 
 /// Lets the end wait.
@@ -135,6 +147,6 @@ fn title_of(template: TemplateKey) -> &'static str {
     } else if template == TemplateKey::TicketCreated {
         "Request received"
     } else {
-        "News on a request"
+        NEWS
     }
 }

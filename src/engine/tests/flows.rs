@@ -428,6 +428,85 @@ fn addresses_of_foreign_domains_get_no_news() {
     assert_eq!(told, ["team", "ann"], "and the requester, whatever the step says");
 }
 
+/// A wizard of two forms, the second only for people of one domain, then a task.
+fn two_step_wizard() -> World {
+    let mut flow = definition(
+        vec![form("ask"), form("more"), task("work"), end("done")],
+        &[
+            ("ask", "SUBMIT_FORM", "work"),
+            ("more", "SUBMIT_FORM", "work"),
+            ("work", "COMPLETE_TASK", "done"),
+        ],
+    );
+    let condition = json!({"conditions": [{"field": "ticket.requester.email", "operator": "CONTAINS", "value": "@example.com"}]});
+    let edge = json!({"from_step_id": "ask", "to_step_id": "more", "on_event": "SUBMIT_FORM", "condition": condition});
+    flow["transitions"].as_array_mut().unwrap().push(edge);
+    World::of(workflow("flow", flow))
+}
+
+#[test]
+fn hz_2_the_wizard_follows_conditions_on_the_requester_too() {
+    let values = json!({"ask_text": "a", "more_text": "b"});
+    let mut world = two_step_wizard();
+    world.create(values.clone(), &["ask", "more"]).unwrap();
+    assert_eq!(world.live(), ["work"]);
+    let mut world = two_step_wizard();
+    world.create(values.clone(), &["ask"]).unwrap();
+    assert_eq!(world.live(), ["more"], "the second form is still to be filled in");
+    for forms in [
+        &["ask", "ask"][..],
+        &["more"],
+        &["ask", "more", "ask"],
+        &["ask", "work"],
+    ] {
+        let refused = two_step_wizard().create(values.clone(), forms);
+        assert!(
+            matches!(refused, Err(Refusal::Validation { .. })),
+            "{forms:?}: {refused:?}"
+        );
+    }
+}
+
+/// A form whose answer a later choice counts on.
+fn counted_on() -> World {
+    let amount = json!({"field_key": "amount", "field_label": "Amount", "field_type": "NUMBER", "required": true, "order": 0});
+    let mut flow = definition(
+        vec![
+            step("ask", "FORM_STEP", json!({"fields": [amount]})),
+            task("work"),
+            approval("big", "carl"),
+            end("done"),
+        ],
+        &[("ask", "SUBMIT_FORM", "work"), ("big", "APPROVE", "done")],
+    );
+    for (operator, to) in [("GREATER_THAN", "big"), ("LESS_THAN_OR_EQUALS", "done")] {
+        let condition =
+            json!({"conditions": [{"field": "form_values.amount", "operator": operator, "value": "100"}]});
+        let edge = json!({"from_step_id": "work", "to_step_id": to, "on_event": "COMPLETE_TASK", "condition": condition});
+        flow["transitions"].as_array_mut().unwrap().push(edge);
+    }
+    World::raised(flow)
+}
+
+#[test]
+fn a_form_is_not_skipped_while_a_later_choice_counts_on_its_answer() {
+    let mut world = counted_on();
+    let skip = Command::ManagerSkip {
+        step: world.id("ask"),
+        reason: "no need".into(),
+    };
+    let refused = world.play("mia", skip);
+    assert!(matches!(refused, Err(Refusal::InvalidState(_))), "{refused:?}");
+    let submit = Command::SubmitForm {
+        step: world.id("ask"),
+        form_values: object(json!({"amount": 500})),
+        attachment_ids: vec![],
+    };
+    world.must("ann", submit);
+    world.work("bob", "work");
+    assert_eq!(world.live(), ["big"]);
+}
+
 fn embedded_world(inner: Value, outer_edges: &[(&str, &str, &str)]) -> World {
     let container = step(
         "inner",

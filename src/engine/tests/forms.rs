@@ -42,6 +42,8 @@ fn submit(fields: Vec<Value>, values: Value) -> Result<(), Refusal> {
 #[case::hz_49_a_number("NUMBER", json!({}), json!(7), true)]
 #[case::hz_49_a_choice_is_one_of_the_options("SELECT", json!({"options": ["a", "b"]}), json!("c"), false)]
 #[case::hz_49_a_choice("SELECT", json!({"options": ["a", "b"]}), json!("b"), true)]
+#[case::hz_49_a_choice_is_taken_as_it_is_written("SELECT", json!({"options": ["a ", "b"]}), json!("a "), true)]
+#[case::hz_49_a_choice_with_a_blank_is_another("SELECT", json!({"options": ["a", "b"]}), json!("a "), false)]
 #[case::hz_49_choices_are_all_options("MULTISELECT", json!({"options": ["a", "b"]}), json!(["a", "c"]), false)]
 #[case::hz_49_text_is_no_object("TEXT", json!({}), json!({"a": 1}), false)]
 #[case::hz_47_a_pattern_matches_the_whole_value("TEXT", json!({"validation": {"regex_pattern": "[0-9]{3}"}}), json!("123x"), false)]
@@ -129,6 +131,38 @@ fn hz_11_a_rule_sees_the_values_of_other_forms() {
             attachment_ids: vec![],
         };
         assert_eq!(world.play("ann", second).is_ok(), accepted, "{kind}");
+    }
+}
+
+/// A rule on a row's field that names the same key on another form.
+#[test]
+fn hz_11_a_rule_that_names_another_form_does_not_look_into_the_row() {
+    let rule = json!({"when": {"step_id": "first", "field_key": "kind", "operator": "equals", "value": "big"}, "then": {"required": true}});
+    let rows = json!({"section_id": "rows"});
+    let mut why = field("why", "TEXT", json!({"conditional_requirements": [rule]}));
+    why["section_id"] = json!("rows");
+    let section = json!({"section_id": "rows", "section_title": "Rows", "is_repeating": true, "order": 0});
+    let second = step(
+        "second",
+        "FORM_STEP",
+        json!({"fields": [field("kind", "TEXT", rows), why], "sections": [section]}),
+    );
+    for (on_form, in_row, accepted) in [("big", "small", false), ("small", "big", true)] {
+        let first = form_of("first", vec![field("kind", "TEXT", json!({}))]);
+        let edges = [
+            ("first", "SUBMIT_FORM", "second"),
+            ("second", "SUBMIT_FORM", "done"),
+        ];
+        let mut world = World::raised(definition(vec![first, second.clone(), end("done")], &edges));
+        let submit = |world: &World, key: &str, values: Value| Command::SubmitForm {
+            step: world.id(key),
+            form_values: object(values),
+            attachment_ids: vec![],
+        };
+        let command = submit(&world, "first", json!({"kind": on_form}));
+        world.must("ann", command);
+        let command = submit(&world, "second", json!({"__section_rows": [{"kind": in_row}]}));
+        assert_eq!(world.play("ann", command).is_ok(), accepted, "{on_form} {in_row}");
     }
 }
 

@@ -1,14 +1,219 @@
-//! Random workflow graphs of the shapes that the studio can draw: sequences, choices, rework loops, nested forks,
-//! embedded workflows.
+//! Random workflow graphs: the shapes that the studio can draw (sequences, choices, rework loops, nested forks, embedded
+//! workflows, due times), and what careless hands make of them (edges drawn, bent, dropped, made conditional).
 
-use crate::engine::testing::{approval, end, fork, form, join, step, task, version_ref};
+use crate::engine::testing::{approval, definition, end, fork, form, join, step, task, version_ref};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+
+/// A random workflow.
+#[derive(Debug, Clone)]
+pub(super) struct Graph {
+    /// What stands between the form that starts it and its end.
+    pub(super) block: Block,
+    /// What was done to the drawing afterwards.
+    pub(super) slips: Vec<Slip>,
+}
+
+/// A random workflow; three of five are left as they were drawn.
+pub(super) fn graph() -> impl Strategy<Value = Graph> {
+    let slips = prop_oneof![
+        3 => Just(Vec::new()),
+        2 => prop::collection::vec(slip(), 1..4),
+    ];
+    (block(), slips).prop_map(|(block, slips)| Graph { block, slips })
+}
+
+impl Graph {
+    /// The definition.
+    pub(super) fn definition(&self) -> Value {
+        let mut definition = Drawing::of(&self.block);
+        for slip in &self.slips {
+            slip.make(&mut definition);
+        }
+        definition
+    }
+}
+
+/// A change that pays no heed to the whole; numbers choose among the steps and edges there are.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Slip {
+    /// One more edge, on an event the step can end with.
+    Draw {
+        from: usize,
+        to: usize,
+        event: usize,
+        condition: usize,
+    },
+    /// An edge leads elsewhere.
+    Bend { edge: usize, to: usize },
+    /// An edge is gone.
+    Drop { edge: usize },
+    /// An edge gets a condition.
+    Condition { edge: usize, condition: usize },
+    /// The edges of a step are replaced by two that are meant to leave nothing out.
+    Split {
+        from: usize,
+        pair: usize,
+        one: usize,
+        two: usize,
+    },
+    /// A step may be an end, or may no longer be one.
+    Terminal { step: usize },
+    /// A branch starts elsewhere.
+    Start { fork: usize, to: usize },
+}
+
+fn slip() -> impl Strategy<Value = Slip> {
+    let any = || 0..1_000_usize;
+    prop_oneof![
+        3 => (any(), any(), any(), any()).prop_map(|(from, to, event, condition)| Slip::Draw { from, to, event, condition }),
+        2 => (any(), any()).prop_map(|(edge, to)| Slip::Bend { edge, to }),
+        1 => any().prop_map(|edge| Slip::Drop { edge }),
+        2 => (any(), any()).prop_map(|(edge, condition)| Slip::Condition { edge, condition }),
+        3 => (any(), any(), any(), any()).prop_map(|(from, pair, one, two)| Slip::Split { from, pair, one, two }),
+        1 => any().prop_map(|step| Slip::Terminal { step }),
+        1 => (any(), any()).prop_map(|(fork, to)| Slip::Start { fork, to }),
+    ]
+}
+
+/// Conditions on the fields that random forms have; nobody promises that they hold.
+const CONDITIONS: [(&str, &str, &str); 6] = [
+    ("start_text", "EQUALS", "yes"),
+    ("start_amount", "GREATER_THAN", "10"),
+    ("start_kind", "EQUALS", "a"),
+    ("start_day", "LESS_THAN", "2026-06-01"),
+    ("later_amount", "LESS_THAN_OR_EQUALS", "10"),
+    ("rows_amount", "GREATER_THAN", "10"),
+];
+
+/// Pairs of conditions that look as if one of the two must hold.
+const PAIRS: [[(&str, &str, &str); 2]; 9] = [
+    [
+        ("start_amount", "GREATER_THAN", "10"),
+        ("start_amount", "LESS_THAN_OR_EQUALS", "10"),
+    ],
+    [
+        ("start_amount", "GREATER_THAN", "ten"),
+        ("start_amount", "LESS_THAN_OR_EQUALS", "ten"),
+    ],
+    [
+        ("start_day", "LESS_THAN", "2026-06-01"),
+        ("start_day", "GREATER_THAN_OR_EQUALS", "2026-06-01"),
+    ],
+    [
+        ("start_day", "LESS_THAN", "10"),
+        ("start_day", "GREATER_THAN_OR_EQUALS", "10"),
+    ],
+    [("start_kind", "EQUALS", "a"), ("start_kind", "EQUALS", "b")],
+    [
+        ("start_text", "EQUALS", "yes"),
+        ("start_text", "NOT_EQUALS", "yes"),
+    ],
+    [
+        ("later_amount", "GREATER_THAN", "10"),
+        ("later_amount", "LESS_THAN_OR_EQUALS", "10"),
+    ],
+    [("later_kind", "EQUALS", "a"), ("later_kind", "IN", "b, c")],
+    [
+        ("rows_amount", "GREATER_THAN", "10"),
+        ("rows_amount", "LESS_THAN_OR_EQUALS", "10"),
+    ],
+];
+
+fn group((field, operator, value): (&str, &str, &str)) -> Value {
+    json!({"logic": "AND", "conditions": [{"field": format!("form_values.{field}"), "operator": operator, "value": value}]})
+}
+
+fn edge(from: &str, event: &str, to: &str, condition: &Value) -> Value {
+    json!({"from_step_id": from, "to_step_id": to, "on_event": event, "condition": condition, "priority": 0})
+}
+
+fn events(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "FORM_STEP" => &["SUBMIT_FORM", "SKIP_STEP"],
+        "APPROVAL_STEP" => &["APPROVE", "REJECT", "SKIP"],
+        "TASK_STEP" => &["COMPLETE_TASK", "SKIP_STEP"],
+        "SUB_WORKFLOW_STEP" => &["COMPLETE_TASK", "REJECT", "SKIP"],
+        _ => &["COMPLETE_TASK"],
+    }
+}
+
+impl Slip {
+    fn make(self, definition: &mut Value) {
+        let steps = definition["steps"].as_array().unwrap().clone();
+        let id = |index: usize| steps[index % steps.len()]["step_id"].as_str().unwrap().to_owned();
+        let events_of = |index: usize| events(steps[index % steps.len()]["step_type"].as_str().unwrap());
+        let edges = definition["transitions"].as_array_mut().unwrap();
+        let nth = |edges: &Vec<Value>, index: usize| index % edges.len();
+        if edges.is_empty() {
+            return;
+        }
+        match self {
+            Self::Draw {
+                from,
+                to,
+                event,
+                condition,
+            } => {
+                let event = events_of(from)[event % events_of(from).len()];
+                let condition = CONDITIONS
+                    .get(condition % (CONDITIONS.len() + 3))
+                    .copied()
+                    .map_or(Value::Null, group);
+                edges.push(edge(&id(from), event, &id(to), &condition));
+            }
+            Self::Bend { edge, to } => {
+                let at = nth(edges, edge);
+                edges[at]["to_step_id"] = json!(id(to));
+            }
+            Self::Drop { edge } => {
+                let at = nth(edges, edge);
+                edges.remove(at);
+            }
+            Self::Condition { edge, condition } => {
+                let at = nth(edges, edge);
+                edges[at]["condition"] = group(CONDITIONS[condition % CONDITIONS.len()]);
+            }
+            Self::Split { from, pair, one, two } => {
+                let (from, event) = (id(from), events_of(from)[0]);
+                let old: Vec<String> = edges
+                    .iter()
+                    .filter(|edge| edge["from_step_id"] == json!(from) && edge["on_event"] == json!(event))
+                    .map(|edge| edge["to_step_id"].as_str().unwrap().to_owned())
+                    .collect();
+                edges.retain(|edge| edge["from_step_id"] != json!(from) || edge["on_event"] != json!(event));
+                // Where it led before, mostly, so that the graph around stays whole.
+                let target = |wish: usize| match old.first() {
+                    Some(before) if wish % 4 != 0 => before.clone(),
+                    _ => id(wish),
+                };
+                let [first, second] = PAIRS[pair % PAIRS.len()];
+                edges.push(edge(&from, event, &target(one), &group(first)));
+                edges.push(edge(&from, event, &target(two), &group(second)));
+            }
+            Self::Terminal { step } => {
+                let at = step % steps.len();
+                let was = steps[at]["is_terminal"] == json!(true);
+                definition["steps"][at]["is_terminal"] = json!(!was);
+            }
+            Self::Start { fork, to } => {
+                let forks: Vec<usize> = (0..steps.len())
+                    .filter(|at| steps[*at]["step_type"] == json!("FORK_STEP"))
+                    .collect();
+                if let Some(at) = forks.get(fork % forks.len().max(1)) {
+                    definition["steps"][*at]["branches"][0]["start_step_id"] = json!(id(to));
+                }
+            }
+        }
+    }
+}
 
 /// A piece of a workflow.
 #[derive(Debug, Clone)]
 pub(super) enum Block {
     Form,
+    /// A form with a number and a choice that must be given, and rows.
+    Numbers,
     Approval(u8),
     Parallel {
         rule: u8,
@@ -24,28 +229,41 @@ pub(super) enum Block {
     Fork {
         policy: u8,
         mode: u8,
+        times_out: bool,
         branches: Vec<Block>,
     },
-    Embedded,
+    Embedded(Inner),
+}
+
+/// Which workflow is embedded, and whether its rejection leads on.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Inner {
+    /// A task and an approval.
+    Plain,
+    /// The same, its rejection leading on to a task behind.
+    PlainWithAWayOut,
+    /// A fork of its own, whose join needs one branch.
+    Forked,
 }
 
 /// Blocks of bounded depth and size.
 pub(super) fn block() -> impl Strategy<Value = Block> {
     let leaf = prop_oneof![
         1 => Just(Block::Form),
+        1 => Just(Block::Numbers),
         3 => (0..3_u8).prop_map(Block::Approval),
         2 => (0..5_u8, any::<bool>()).prop_map(|(rule, veto)| Block::Parallel { rule, veto }),
         3 => Just(Block::Task),
         1 => Just(Block::Note),
-        1 => Just(Block::Embedded),
+        1 => prop_oneof![Just(Inner::Plain), Just(Inner::PlainWithAWayOut), Just(Inner::Forked)].prop_map(Block::Embedded),
     ];
     leaf.prop_recursive(3, 14, 3, |inner| {
         prop_oneof![
             3 => prop::collection::vec(inner.clone(), 1..4).prop_map(Block::Sequence),
             1 => inner.clone().prop_map(|block| Block::Rework(Box::new(block))),
             1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| Block::Choice(Box::new(a), Box::new(b))),
-            3 => (0..3_u8, 0..3_u8, prop::collection::vec(inner, 1..4))
-                .prop_map(|(policy, mode, branches)| Block::Fork { policy, mode, branches }),
+            3 => (0..3_u8, 0..3_u8, any::<bool>(), prop::collection::vec(inner, 1..4))
+                .prop_map(|(policy, mode, times_out, branches)| Block::Fork { policy, mode, times_out, branches }),
         ]
     })
 }
@@ -64,7 +282,7 @@ impl Drawing {
     /// The definition of a block with a form before it and an end behind it.
     pub(super) fn of(block: &Block) -> Value {
         let mut drawing = Self::default();
-        let start = drawing.add(form("start"));
+        let start = drawing.add(start());
         let (first, exits) = drawing.draw(block);
         drawing.connect(&[(start.clone(), "SUBMIT_FORM", None)], &first);
         let done = drawing.add(end("done"));
@@ -84,8 +302,7 @@ impl Drawing {
 
     fn connect(&mut self, exits: &[Exit], to: &str) {
         for (from, event, condition) in exits {
-            let edge = json!({"from_step_id": from, "to_step_id": to, "on_event": event, "condition": condition, "priority": 0});
-            self.edges.push(edge);
+            self.edges.push(edge(from, event, to, &json!(condition)));
         }
     }
 
@@ -95,6 +312,11 @@ impl Drawing {
             Block::Form => {
                 let id = self.next_id("form");
                 let id = self.add(form(&id));
+                (id.clone(), vec![(id, "SUBMIT_FORM", None)])
+            }
+            Block::Numbers => {
+                let id = self.next_id("numbers");
+                let id = self.add(numbers(&id));
                 (id.clone(), vec![(id, "SUBMIT_FORM", None)])
             }
             Block::Approval(who) => {
@@ -117,7 +339,11 @@ impl Drawing {
             }
             Block::Task => {
                 let id = self.next_id("task");
-                let id = self.add(task(&id));
+                let mut work = task(&id);
+                if self.steps.len().is_multiple_of(2) {
+                    work["sla"] = json!({"due_minutes": 45, "escalations": [{"minutes_after_due": 10}]});
+                }
+                let id = self.add(work);
                 (id.clone(), vec![(id, "COMPLETE_TASK", None)])
             }
             Block::Note => {
@@ -125,11 +351,25 @@ impl Drawing {
                 let id = self.add(step(&id, "NOTIFY_STEP", json!({"recipients": ["requester"]})));
                 (id.clone(), vec![(id, "COMPLETE_TASK", None)])
             }
-            Block::Embedded => {
+            Block::Embedded(inner) => {
                 let id = self.next_id("inner");
-                let reference = json!({"sub_workflow_id": version_ref("inner").workflow_id, "sub_workflow_version": 1, "sub_workflow_name": "inner"});
+                let name = if matches!(inner, Inner::Forked) {
+                    "forked"
+                } else {
+                    "inner"
+                };
+                let reference = json!({"sub_workflow_id": version_ref(name).workflow_id, "sub_workflow_version": 1, "sub_workflow_name": name});
                 let id = self.add(step(&id, "SUB_WORKFLOW_STEP", reference));
-                (id.clone(), vec![(id, "COMPLETE_TASK", None)])
+                if !matches!(inner, Inner::PlainWithAWayOut) {
+                    return (id.clone(), vec![(id, "COMPLETE_TASK", None)]);
+                }
+                let mend = self.next_id("mend");
+                let mend = self.add(task(&mend));
+                self.connect(&[(id.clone(), "REJECT", None)], &mend);
+                (
+                    id.clone(),
+                    vec![(id, "COMPLETE_TASK", None), (mend, "COMPLETE_TASK", None)],
+                )
             }
             Block::Sequence(blocks) => {
                 let mut drawn = blocks.iter();
@@ -163,6 +403,7 @@ impl Drawing {
             Block::Fork {
                 policy,
                 mode,
+                times_out,
                 branches,
             } => {
                 let id = self.next_id("split");
@@ -179,7 +420,11 @@ impl Drawing {
                 let names: Vec<&str> = starts.iter().map(String::as_str).collect();
                 self.steps[at] = fork(&id, policy, &names);
                 let meet = self.next_id("meet");
-                let meet = self.add(join(&meet, &id, ["ALL", "ANY", "MAJORITY"][usize::from(*mode)]));
+                let mut meeting = join(&meet, &id, ["ALL", "ANY", "MAJORITY"][usize::from(*mode)]);
+                if *times_out {
+                    meeting["timeout_minutes"] = json!(90);
+                }
+                let meet = self.add(meeting);
                 self.connect(&exits, &meet);
                 (id, vec![(meet, "COMPLETE_TASK", None)])
             }
@@ -187,13 +432,88 @@ impl Drawing {
     }
 }
 
+/// A field that must be filled in.
+fn required(key: &str, kind: &str, more: &Value) -> Value {
+    let mut field =
+        json!({"field_key": key, "field_label": key, "field_type": kind, "required": true, "order": 0});
+    field
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
+    field
+}
+
+/// The form that raises a ticket.
+fn start() -> Value {
+    let mut start = form("start");
+    let choices = json!({"options": ["a", "b"]});
+    let more = [
+        required("start_amount", "NUMBER", &json!({})),
+        required("start_kind", "SELECT", &choices),
+        required("start_day", "DATE", &json!({})),
+    ];
+    start["fields"].as_array_mut().unwrap().extend(more);
+    start
+}
+
+/// A later form, with rows.
+fn numbers(id: &str) -> Value {
+    let choices = json!({"options": ["a", "b", "c"]});
+    let fields = [
+        required("later_amount", "NUMBER", &json!({})),
+        required("later_kind", "SELECT", &choices),
+        required("rows_amount", "NUMBER", &json!({"section_id": "rows"})),
+    ];
+    let section = json!({"section_id": "rows", "section_title": "Rows", "is_repeating": true, "min_rows": 1, "order": 0});
+    step(id, "FORM_STEP", json!({"fields": fields, "sections": [section]}))
+}
+
+/// The values of the form that raises a ticket, in one of two ways.
+pub(super) fn start_values(one: bool) -> Value {
+    if one {
+        json!({"start_text": "yes", "start_amount": 50, "start_kind": "a", "start_day": "2026-03-01"})
+    } else {
+        json!({"start_text": "no", "start_amount": "7", "start_kind": "b", "start_day": "2026-06-01T10:00"})
+    }
+}
+
+/// Values that every random form accepts; keys of other forms are left out by the engine.
+pub(super) fn answers(one: bool) -> Value {
+    let mut answers = start_values(one);
+    let amount = if one { 50 } else { 7 };
+    let more = json!({"later_amount": amount, "later_kind": if one { "a" } else { "c" }, "amount": amount, "kind": "one", "__section_rows": [{"rows_amount": amount}]});
+    answers
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
+    answers
+}
+
 /// The workflow that is embedded.
 pub(super) fn inner() -> Value {
-    crate::engine::testing::definition(
+    definition(
         vec![task("inner_task"), approval("inner_ok", "two"), end("inner_done")],
         &[
             ("inner_task", "COMPLETE_TASK", "inner_ok"),
             ("inner_ok", "APPROVE", "inner_done"),
+        ],
+    )
+}
+
+/// An embedded workflow with a fork of its own; whoever is late may still be at work when it has reached its end.
+pub(super) fn forked_inner() -> Value {
+    definition(
+        vec![
+            fork("inner_split", "CONTINUE_OTHERS", &["inner_one", "inner_two"]),
+            task("inner_one"),
+            approval("inner_two", "two"),
+            join("inner_meet", "inner_split", "ANY"),
+            end("inner_done"),
+        ],
+        &[
+            ("inner_one", "COMPLETE_TASK", "inner_meet"),
+            ("inner_two", "APPROVE", "inner_meet"),
+            ("inner_meet", "COMPLETE_TASK", "inner_done"),
         ],
     )
 }

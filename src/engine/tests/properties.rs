@@ -1,25 +1,20 @@
 //! What holds for every graph and every sequence of commands (design 10; style, section 5).
 //!
-//! `PROPTEST_CASES=200000 cargo test --lib engine::tests::properties` runs longer; a failure prints its seed.
+//! 10 000 cases here; `scripts/prove engine` runs many times that in release, with seeds that it prints and can be given.
 
-use super::graphs::{Drawing, block, inner};
-use crate::domain::id::TicketStepId;
-use crate::domain::person::Actor;
-use crate::domain::refusal::Refusal;
-use crate::domain::ticket::{
-    ApprovalDecision, AssignmentStatus, HandoverStatus, InfoRequestStatus, JoinProgress, Phase, Ticket,
-    TicketStatus,
-};
-use crate::domain::workflow::StepType;
+use super::graphs::{Graph, forked_inner, graph, inner, start_values};
+use super::invariants::{PEOPLE, bring_on, check, finish, submit};
+use super::offers::check_offers;
+use crate::domain::id::{TicketStepId, WorkflowId};
+use crate::domain::ticket::{Ticket, TicketStatus};
+use crate::domain::workflow::Definition;
 use crate::engine::definition::validate::{EmbeddedFact, Surroundings, validate};
 use crate::engine::testing::{World, complete, named, object, person, version_ref, workflow};
-use crate::engine::{Command, Verdict, permission_guard, work_index};
+use crate::engine::{Command, Verdict};
 use proptest::prelude::*;
-use proptest::test_runner::Config;
+use proptest::test_runner::{Config, RngSeed};
 use serde_json::{Value, json};
 use std::cell::Cell;
-
-const PEOPLE: [&str; 9] = ["ann", "mia", "one", "two", "carl", "cora", "bob", "root", "eve"];
 
 /// A random command: who, which step, what.
 type Wish = (u8, u8, u8);
@@ -59,11 +54,7 @@ fn command(ticket: &Ticket, (_, at, what): Wish) -> Command {
             agent: named("bob"),
         },
         7 | 8 => complete(step),
-        9 => Command::SubmitForm {
-            step,
-            form_values: object(json!({})),
-            attachment_ids: vec![],
-        },
+        9 => submit(step, at % 2 == 0),
         10 => Command::RequestInfo {
             step,
             question_text: text(),
@@ -123,163 +114,44 @@ fn command(ticket: &Ticket, (_, at, what): Wish) -> Command {
     }
 }
 
-fn world(definition: &Value, text: &str) -> World {
-    let mut world = World::of(workflow("outer", definition.clone()));
+fn world(definition: Value, one: bool, has_manager: bool) -> World {
+    let mut world = World::of(workflow("outer", definition));
     world.embed("inner", inner());
-    world.create(json!({"start_text": text}), &["start"]).unwrap();
+    world.embed("forked", forked_inner());
+    world.manager = has_manager.then(|| person("mia"));
+    world.create(start_values(one), &["start"]).unwrap();
     world
 }
 
-/// What holds after every command.
-fn check(world: &World) {
-    let ticket = world.ticket();
-    for step in ticket.steps.iter().filter(|step| step.phase.is_ended()) {
-        assert!(
-            ticket.open_question(&step.id).is_none(),
-            "an ended step has an open question"
-        );
-        assert!(
-            ticket.active_assignment(&step.id).is_none(),
-            "an ended step has an active assignment"
-        );
-        assert!(
-            ticket.pending_handover(&step.id).is_none(),
-            "an ended step has a pending handover"
-        );
-        let pending = ticket
-            .approval_tasks_of(&step.id)
-            .any(|task| task.decision == ApprovalDecision::Pending);
-        assert!(!pending, "an ended step has a pending vote");
-        if step.kind == StepType::Approval && step.phase == Phase::Completed {
-            let approved = ticket
-                .approval_tasks_of(&step.id)
-                .any(|task| task.decision == ApprovalDecision::Approved);
-            assert!(approved, "an approval was passed that nobody approved");
-        }
-    }
-    for step in &ticket.steps {
-        let open = ticket
-            .info_requests
-            .iter()
-            .filter(|i| i.ticket_step_id == step.id && i.status == InfoRequestStatus::Open);
-        assert!(open.count() <= 1);
-        let active = ticket
-            .assignments
-            .iter()
-            .filter(|a| a.ticket_step_id == step.id && a.status == AssignmentStatus::Active);
-        assert!(active.count() <= 1);
-        let pending = ticket
-            .handovers
-            .iter()
-            .filter(|h| h.ticket_step_id == step.id && h.status == HandoverStatus::Pending);
-        assert!(pending.count() <= 1);
-    }
-    if ticket.is_live() {
-        let waits_for_people = ticket.steps.iter().any(|step| {
-            step.is_live() && matches!(step.kind, StepType::Form | StepType::Approval | StepType::Task)
-        });
-        assert!(
-            waits_for_people,
-            "nobody can move this ticket: {:?}",
-            world.live()
-        );
-    } else {
-        assert!(ticket.steps.iter().all(|step| step.phase.is_ended()));
-        assert!(
-            ticket.timers.is_empty()
-                && ticket.pending_change_request().is_none()
-                && ticket.pending_end.is_none()
-        );
-        assert!(
-            ticket
-                .forks
-                .iter()
-                .all(|fork| fork.progress != JoinProgress::Waiting)
-        );
-        assert!(ticket.completed_at.is_some());
-    }
-    let index = work_index::derive(ticket, &world.definitions);
-    assert_eq!(index.rows.is_empty(), index.queues.is_empty());
+/// What a case is made of, besides the graph.
+#[derive(Debug, Clone)]
+struct Life {
+    /// How the first form is filled in.
+    one: bool,
+    has_manager: bool,
+    wishes: Vec<Wish>,
+    /// The command after which every button is pressed.
+    looked_at: usize,
 }
 
-/// Lets the right people do the next thing until the ticket ends; it must end.
-pub(super) fn finish(world: &mut World) {
-    for _ in 0..400 {
-        if !world.ticket().is_live() {
-            return;
-        }
-        let mut moved = false;
-        for command in ways_on(world.ticket()) {
-            for who in PEOPLE {
-                if let Ok(Verdict::Applied(_)) = world.play(who, command.clone()) {
-                    check(world);
-                    moved = true;
-                    break;
-                }
-            }
-            if moved {
-                break;
-            }
-        }
-        assert!(
-            moved,
-            "nobody can bring this ticket on: {:?} {:?}",
-            world.live(),
-            world.ticket().status
-        );
-    }
-    panic!("this ticket does not end: {:?}", world.live());
+fn life() -> impl Strategy<Value = Life> {
+    // Most requesters have a manager, and every button is pressed in every fourth case: it takes its time.
+    (any::<bool>(), 0..8_u8, wishes(), 0..100_usize).prop_map(|(one, managed, wishes, looked_at)| Life {
+        one,
+        has_manager: managed > 0,
+        wishes,
+        looked_at,
+    })
 }
 
-/// Commands that bring a ticket on, the helpful ones first.
-fn ways_on(ticket: &Ticket) -> Vec<Command> {
-    let mut ways = Vec::new();
-    if let Some(request) = ticket.pending_change_request() {
-        ways.push(Command::RejectChangeRequest {
-            change_request: request.id.clone(),
-            notes: None,
-        });
-    }
-    for step in ticket.steps.iter().filter(|step| step.is_live()) {
-        let id = step.id.clone();
-        if step.is_held() {
-            ways.push(Command::Resume { step: id.clone() });
-        }
-        if ticket.open_question(&id).is_some() {
-            ways.push(Command::RespondInfo {
-                step: id.clone(),
-                response_text: "answer".into(),
-                attachment_ids: vec![],
-            });
-        }
-        match step.kind {
-            StepType::Form => ways.push(Command::SubmitForm {
-                step: id,
-                form_values: object(json!({})),
-                attachment_ids: vec![],
-            }),
-            StepType::Approval => ways.push(Command::Approve {
-                step: id,
-                comment: None,
-            }),
-            StepType::Task => {
-                ways.push(Command::Assign {
-                    step: id.clone(),
-                    agent: named("bob"),
-                });
-                ways.push(complete(id));
-            }
-            StepType::Notify | StepType::Fork | StepType::Join | StepType::SubWorkflow => {}
-        }
-    }
-    ways
-}
-
-fn run(definition: &Value, text: &str, wishes: &[Wish]) {
-    let mut world = world(definition, text);
+fn run(graph: &Graph, definition: Value, life: &Life) {
+    let mut world = world(definition, life.one, life.has_manager);
     check(&world);
     let mut ended: Option<(TicketStatus, Ticket)> = None;
-    for wish in wishes {
+    for (count, wish) in life.wishes.iter().enumerate() {
+        if count == life.looked_at {
+            check_offers(&world);
+        }
         world.wait_minutes(i64::from(wish.1 % 5) * 30);
         let before = world.ticket().clone();
         let who = PEOPLE[usize::from(wish.0)];
@@ -300,104 +172,94 @@ fn run(definition: &Value, text: &str, wishes: &[Wish]) {
         assert_eq!(world.ticket().status, status);
         assert_eq!(*world.ticket(), ticket);
     }
-    let recorded: Vec<_> = world
-        .history
-        .iter()
-        .map(|played| bson::serialize_to_bson(&played.sheet).unwrap())
-        .collect();
-    for (played, stored) in world.history.iter_mut().zip(recorded) {
-        played.sheet = bson::deserialize_from_bson(stored).unwrap();
+    check_replay(&mut world);
+    if graph.slips.is_empty() {
+        finish(&mut world);
+    } else {
+        // A careless edge may lead people in a circle for ever; somebody can always act.
+        for _ in 0..60 {
+            if world.ticket().is_live() {
+                bring_on(&mut world);
+            }
+        }
     }
+}
+
+/// The fold of the recorded commands, read back from the text they are stored as, is the aggregate byte for byte.
+fn check_replay(world: &mut World) {
+    for played in &mut world.history {
+        let (command, sheet) = (
+            serde_json::to_string(&played.command),
+            serde_json::to_string(&played.sheet),
+        );
+        played.command = serde_json::from_str(&command.unwrap()).unwrap();
+        played.sheet = serde_json::from_str(&sheet.unwrap()).unwrap();
+    }
+    let bytes = |ticket: &Ticket| bson::serialize_to_vec(ticket).unwrap();
     assert_eq!(
-        world.replayed(),
-        *world.ticket(),
+        bytes(&world.replayed()),
+        bytes(world.ticket()),
         "the fold of the recorded commands differs"
     );
-    finish(&mut world);
 }
 
 fn surroundings() -> Surroundings {
-    let mut around = Surroundings::of(crate::domain::id::WorkflowId::derived("outer"));
-    around.embedded.insert(
-        version_ref("inner"),
-        EmbeddedFact::Found(workflow("inner", inner())),
-    );
+    let mut around = Surroundings::of(WorkflowId::derived("outer"));
+    for (name, definition) in [("inner", inner()), ("forked", forked_inner())] {
+        let found = EmbeddedFact::Found(workflow(name, definition));
+        around.embedded.insert(version_ref(name), found);
+    }
     around
 }
 
+/// Says something to whoever looks at the output of a test.
+#[expect(clippy::print_stderr, reason = "a random test prints its seed")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}
+
+/// At least 10 000 cases; `PROPTEST_CASES` asks for more and `PROPTEST_RNG_SEED` for the cases of an earlier run.
 fn config() -> Config {
-    let cases = Config::default().cases.max(10_000);
+    let default = Config::default();
+    let seed = match default.rng_seed {
+        RngSeed::Fixed(seed) => seed,
+        RngSeed::Random => rand::random(),
+    };
+    let cases = default.cases.max(10_000);
+    say(&format!("{cases} cases of PROPTEST_RNG_SEED={seed}"));
     Config {
         cases,
+        rng_seed: RngSeed::Fixed(seed),
         failure_persistence: None,
         max_shrink_iters: 2_000,
-        ..Config::default()
+        ..default
     }
 }
 
 thread_local! {
     static DRAWN: Cell<u32> = const { Cell::new(0) };
     static ACCEPTED: Cell<u32> = const { Cell::new(0) };
+    static SLIPPED: Cell<u32> = const { Cell::new(0) };
 }
 
 proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn no_accepted_graph_strands_a_ticket_whatever_people_do(block in block(), yes in any::<bool>(), wishes in wishes()) {
-        let definition = Drawing::of(&block);
-        let report = validate(&crate::domain::workflow::Definition(object(definition.clone())), &surroundings());
+    fn no_accepted_graph_strands_a_ticket_whatever_people_do(graph in graph(), life in life()) {
+        let definition = graph.definition();
+        let report = validate(&Definition(object(definition.clone())), &surroundings());
         DRAWN.set(DRAWN.get() + 1);
+        prop_assert!(report.is_valid() || !graph.slips.is_empty(), "what was drawn with care is refused: {:?}", report.errors);
         if report.is_valid() {
             ACCEPTED.set(ACCEPTED.get() + 1);
-            run(&definition, if yes { "yes" } else { "no" }, &wishes);
+            SLIPPED.set(SLIPPED.get() + u32::from(!graph.slips.is_empty()));
+            run(&graph, definition, &life);
         }
-        if DRAWN.get().is_multiple_of(1_000) {
-            prop_assert!(ACCEPTED.get() * 2 >= DRAWN.get(), "only {} of {} graphs are accepted: {:?}", ACCEPTED.get(), DRAWN.get(), report.errors);
+        if DRAWN.get() == 10_000 {
+            say(&format!("of {} graphs {} are accepted, {} of them drawn carelessly", DRAWN.get(), ACCEPTED.get(), SLIPPED.get()));
+            prop_assert!(ACCEPTED.get() * 2 >= DRAWN.get(), "only {} of {} graphs are accepted", ACCEPTED.get(), DRAWN.get());
+            prop_assert!(SLIPPED.get() >= 300, "only {} careless graphs are accepted", SLIPPED.get());
         }
-    }
-}
-
-#[test]
-fn what_is_offered_is_accepted_and_an_outsider_is_offered_nothing() {
-    let flow = crate::engine::testing::definition(
-        vec![
-            crate::engine::testing::form("start"),
-            crate::engine::testing::approval("ok", "carl"),
-            crate::engine::testing::task("work"),
-            crate::engine::testing::end("done"),
-        ],
-        &[
-            ("start", "SUBMIT_FORM", "ok"),
-            ("ok", "APPROVE", "work"),
-            ("work", "COMPLETE_TASK", "done"),
-        ],
-    );
-    let mut world = World::raised(flow);
-    for _ in 0..4 {
-        let ticket = world.ticket().clone();
-        for who in PEOPLE {
-            let actor = Actor::plain(person(who));
-            for step in &ticket.steps {
-                let offered = permission_guard::available_actions(&ticket, &actor, step);
-                if who == "eve" {
-                    assert!(offered.is_empty());
-                }
-                for (action, name) in permission_guard::OFFERED {
-                    let accepted = permission_guard::check_step(&ticket, &actor, action, step);
-                    assert_eq!(accepted.is_ok(), offered.contains(&name));
-                    if who == "eve" {
-                        assert!(matches!(accepted, Err(Refusal::PermissionDenied(_))));
-                    }
-                }
-            }
-        }
-        let next = ways_on(&ticket);
-        let moved = next.into_iter().any(|command| {
-            PEOPLE
-                .into_iter()
-                .any(|who| matches!(world.play(who, command.clone()), Ok(Verdict::Applied(_))))
-        });
-        assert!(moved);
     }
 }

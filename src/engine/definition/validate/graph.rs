@@ -8,10 +8,9 @@ use crate::engine::definition::model::{BranchLabel, CompiledWorkflow, StepKind};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet, VecDeque};
 
-pub(super) fn check(workflow: &CompiledWorkflow, around: &Surroundings, report: &mut Report) {
-    let graph = Graph::of(workflow);
+pub(super) fn check(workflow: &CompiledWorkflow, graph: &Graph, around: &Surroundings, report: &mut Report) {
     check_start(workflow, report);
-    check_branches(workflow, &graph, report);
+    check_branches(workflow, graph, report);
     let reachable = graph.reachable_from(&workflow.start);
     for (index, (key, step)) in workflow.steps.iter().enumerate() {
         if !reachable.contains(key) {
@@ -20,18 +19,19 @@ pub(super) fn check(workflow: &CompiledWorkflow, around: &Surroundings, report: 
         }
     }
     if report.errors.is_empty() {
-        check_ends(workflow, &graph, &reachable, report);
-        check_automatic_cycles(workflow, &graph, around, &reachable, report);
+        check_ends(workflow, graph, &reachable, report);
+        check_automatic_cycles(workflow, graph, around, &reachable, report);
     }
 }
 
-/// Which step can follow which, forks leading to the starts of their branches.
-struct Graph {
+/// Which step can follow which: forks lead to the starts of their branches, and a step at which a branch ends by itself
+/// leads to the join that waits for the branch.
+pub(super) struct Graph {
     next: HashMap<StepKey, Vec<StepKey>>,
 }
 
 impl Graph {
-    fn of(workflow: &CompiledWorkflow) -> Self {
+    pub(super) fn of(workflow: &CompiledWorkflow) -> Self {
         let mut next: HashMap<StepKey, Vec<StepKey>> = HashMap::new();
         for ((from, _), edges) in &workflow.edges {
             let is_fork = workflow
@@ -48,8 +48,37 @@ impl Graph {
                 let starts = fork.branches.iter().map(|branch| branch.start.clone());
                 next.entry(key.clone()).or_default().extend(starts);
             }
+            let label = workflow.branch_of.get(key).filter(|_| is_end(workflow, key));
+            if let Some(join) = label.and_then(|label| workflow.join_of.get(&label.fork)) {
+                next.entry(key.clone()).or_default().push(join.clone());
+            }
         }
         Self { next }
+    }
+
+    /// Whether every way from the start to `step` passes `through`.
+    pub(super) fn leads_only_through(
+        &self,
+        workflow: &CompiledWorkflow,
+        step: &StepKey,
+        through: &StepKey,
+    ) -> bool {
+        if workflow.start == *through {
+            return true;
+        }
+        let mut seen = HashSet::from([&workflow.start]);
+        let mut queue = VecDeque::from([&workflow.start]);
+        while let Some(key) = queue.pop_front() {
+            if key == step {
+                return false;
+            }
+            for next in self.next(key).iter().filter(|next| *next != through) {
+                if seen.insert(next) {
+                    queue.push_back(next);
+                }
+            }
+        }
+        true
     }
 
     fn next(&self, key: &StepKey) -> &[StepKey] {
@@ -115,6 +144,20 @@ fn check_branches(workflow: &CompiledWorkflow, graph: &Graph, report: &mut Repor
                     );
                     report.error("SHARED_STEP", "steps", message);
                 }
+            }
+            let is_its_own = workflow
+                .branch_of
+                .get(&branch.start)
+                .is_some_and(|label| label.fork == *key && label.branch == branch.key);
+            let starts_at_a_join = workflow
+                .step(&branch.start)
+                .is_some_and(|start| start.step_type() == StepType::Join);
+            if Some(&branch.start) != join && (!is_its_own || starts_at_a_join) {
+                let message = format!(
+                    "the branch {} of {} starts inside or behind a branch of another fork",
+                    branch.name, step.name
+                );
+                report.error("CROSSES_BRANCH", "steps", message);
             }
             if Some(&branch.start) == join {
                 let message = format!(

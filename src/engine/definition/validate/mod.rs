@@ -4,6 +4,7 @@
 //! http-workflows 2.5, engine-core HZ-51). The words in [`Finding::kind`] are the contract's; further ones are ours.
 
 mod approvers;
+mod coverage;
 mod form_rules;
 mod graph;
 mod routes;
@@ -16,6 +17,7 @@ use crate::domain::json::JsonObject;
 use crate::domain::person::Person;
 use crate::domain::time::Timestamp;
 use crate::domain::workflow::{Definition, VersionRef, WorkflowVersion};
+use graph::Graph;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -120,8 +122,9 @@ pub fn validate(definition: &Definition, around: &Surroundings) -> Report {
     approvers::check(&workflow, around, &mut report);
     structure::check_embedded(&workflow, around, &mut report);
     if report.errors.is_empty() {
-        routes::check(&workflow, &mut report);
-        graph::check(&workflow, around, &mut report);
+        let graph = Graph::of(&workflow);
+        routes::check(&workflow, &graph, around, &mut report);
+        graph::check(&workflow, &graph, around, &mut report);
     }
     report
 }
