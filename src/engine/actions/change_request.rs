@@ -1,8 +1,9 @@
 //! Change requests: proposed, reviewed, withdrawn; work pauses meanwhile (contract engine-actions 7, S20 to S24, A14).
 
+use super::change_request_pause::{pause, resume};
 use super::{Acted, change_request_data as data};
 use crate::domain::audit::AuditEventType;
-use crate::domain::id::{AttachmentId, ChangeRequestId, TicketStepId};
+use crate::domain::id::{AttachmentId, ChangeRequestId};
 use crate::domain::json::JsonObject;
 use crate::domain::notice::TemplateKey;
 use crate::domain::person::Person;
@@ -16,9 +17,9 @@ use crate::engine::decision::{Effect, Undecided};
 use crate::engine::definition::StepKind;
 use crate::engine::notices::Message;
 use crate::engine::permission_guard::{self, TicketAction};
+use crate::engine::responsibility;
 use crate::engine::steps::task;
 use crate::engine::turn::Turn;
-use crate::engine::{responsibility, timers};
 use serde_json::{Value, json};
 
 /// How long an identical proposal counts as the repeat of a pending one, in milliseconds (design 8).
@@ -397,112 +398,4 @@ fn tell_workers_of_new_data(turn: &mut Turn<'_>, request: &ChangeRequest, actor:
         json!({"change_request_id": request.id, "approver_name": actor.display_name}),
     );
     turn.notify_others(&assignees, &message.by(actor).in_app_only());
-}
-
-/// Pauses every live step that is not on hold; its clock stands still meanwhile.
-fn pause(turn: &mut Turn<'_>, request: &ChangeRequest) -> Result<(), Undecided> {
-    let now = turn.now();
-    let live = turn
-        .ticket
-        .steps
-        .iter()
-        .filter(|step| step.is_live() && !step.is_held());
-    let live: Vec<TicketStepId> = live.map(|step| step.id.clone()).collect();
-    for id in &live {
-        turn.change_step(id)?.paused_at = Some(now);
-    }
-    let details = json!({
-        "change_request_id": request.id,
-        "paused_steps_count": live.len(),
-        "paused_steps": keys(turn, &live),
-    });
-    turn.audit(AuditEventType::ChangeRequestWorkflowPaused, None, details);
-    let message = Message::new(
-        TemplateKey::ChangeRequestWorkflowPaused,
-        "Work paused",
-        format!(
-            "Work on \"{}\" pauses until a change is reviewed.",
-            turn.ticket.title
-        ),
-        json!({
-            "change_request_id": request.id,
-            "paused_steps_count": live.len(),
-            "paused_steps": names(turn, &live),
-        }),
-    );
-    let concerned = concerned(turn, &live);
-    let actor = turn.actor().person.clone();
-    turn.notify_others(&concerned, &message.by(&actor));
-    Ok(())
-}
-
-/// Lets every paused step go on; due times move by the time paused.
-fn resume(turn: &mut Turn<'_>, request: &ChangeRequest, resolution: &str) -> Result<(), Undecided> {
-    let now = turn.now();
-    let paused = turn.ticket.steps.iter().filter(|step| step.is_live());
-    let paused: Vec<_> = paused
-        .filter_map(|step| Some((step.id.clone(), step.paused_at?)))
-        .collect();
-    for (id, since) in &paused {
-        timers::postpone(turn, id, now.since(*since).num_milliseconds())?;
-        turn.change_step(id)?.paused_at = None;
-    }
-    timers::postpone_joins(turn, now.since(request.requested_at).num_milliseconds());
-    let ids: Vec<TicketStepId> = paused.into_iter().map(|(id, _)| id).collect();
-    let details = json!({
-        "change_request_id": request.id,
-        "resolution": resolution,
-        "resumed_steps_count": ids.len(),
-        "resumed_steps": keys(turn, &ids),
-    });
-    turn.audit(AuditEventType::ChangeRequestWorkflowResumed, None, details);
-    let actor = turn.actor().person.clone();
-    let text = format!("Work on \"{}\" goes on.", turn.ticket.title);
-    let message = Message::new(
-        TemplateKey::ChangeRequestWorkflowResumed,
-        "Work goes on",
-        text.clone(),
-        json!({
-            "change_request_id": request.id,
-            "resolution": resolution,
-            "resolver_name": actor.display_name,
-            "resumed_steps_count": ids.len(),
-            "resumed_steps": names(turn, &ids),
-            "message": text,
-        }),
-    );
-    let concerned = concerned(turn, &ids);
-    turn.notify_others(&concerned, &message.by(&actor));
-    Ok(())
-}
-
-/// Whom a pause or its end concerns: requester, manager, and those who work on the steps.
-fn concerned(turn: &Turn<'_>, steps: &[TicketStepId]) -> Vec<Person> {
-    let ticket = &turn.ticket;
-    let mut people = vec![ticket.requester.clone()];
-    people.extend(ticket.manager.clone());
-    for id in steps {
-        people.extend(ticket.step(id).and_then(|step| step.assignee.clone()));
-        let pending = ticket
-            .approval_tasks_of(id)
-            .filter(|task| task.decision == ApprovalDecision::Pending);
-        people.extend(pending.map(|task| task.approver.clone()));
-    }
-    people
-}
-
-fn keys(turn: &Turn<'_>, steps: &[TicketStepId]) -> Vec<String> {
-    steps
-        .iter()
-        .filter_map(|id| turn.ticket.step(id))
-        .map(|step| step.key.to_string())
-        .collect()
-}
-
-fn names(turn: &Turn<'_>, steps: &[TicketStepId]) -> Vec<String> {
-    steps
-        .iter()
-        .filter_map(|id| turn.ticket.step(id))
-        .map(|step| step.name.clone())
-        .collect()
 }

@@ -5,6 +5,7 @@ mod assignment;
 mod cancel;
 mod change_request;
 mod change_request_data;
+mod change_request_pause;
 mod complete_task;
 mod create;
 mod decide_approval;

@@ -1,6 +1,7 @@
 //! Whole flows through the engine, one file per theme.
 
 mod actions;
+mod corpus;
 mod flows;
 mod forks;
 mod forms;

@@ -1,0 +1,210 @@
+//! The rules of `ARCHITECTURE.md` that a compiler does not see: who may know whom, what the engine never mentions, how
+//! long a file may be. Reads the sources as text.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Longest file, in lines that are neither blank nor comment; unit tests at a file's end do not count.
+const LONGEST: usize = 400;
+/// Longest file of tests.
+const LONGEST_TESTS: usize = 600;
+
+/// Files that are longer, and how long. The list may only shrink: a number goes down with its file, a new name is refused.
+const LONGER: [(&str, usize); 2] = [("src/api/tickets/view.rs", 402), ("src/config/reader.rs", 419)];
+
+/// Which parts of the crate a part may name besides itself.
+const MAY_KNOW: [(&str, &[&str]); 9] = [
+    ("domain", &[]),
+    ("engine", &["domain"]),
+    ("repositories", &["domain"]),
+    ("clients", &["domain", "config"]),
+    // The local issuer of development reads the people of the development directory.
+    ("auth", &["domain", "config", "clients"]),
+    ("config", &["domain"]),
+    (
+        "services",
+        &[
+            "domain",
+            "engine",
+            "repositories",
+            "clients",
+            "auth",
+            "config",
+            "app",
+        ],
+    ),
+    (
+        "scheduler",
+        &["domain", "services", "repositories", "config", "app"],
+    ),
+    // Handlers call services; of repositories they name rows and filters.
+    (
+        "api",
+        &[
+            "domain",
+            "engine",
+            "services",
+            "repositories",
+            "clients",
+            "auth",
+            "config",
+            "app",
+            "scheduler",
+            "telemetry",
+        ],
+    ),
+];
+
+/// Words that the pure core has no use for.
+const IMPURE: [&str; 9] = [
+    "async",
+    "await",
+    "tokio",
+    "mongodb",
+    "axum",
+    "reqwest",
+    "Utc::now",
+    "SystemTime",
+    "rand",
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every Rust file below a folder of the project, its path relative to the project, its text.
+fn files(folder: &str) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    let mut folders: Vec<PathBuf> = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|is| is == "rs") {
+                let name = path
+                    .strip_prefix(root())
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .replace('\\', "/");
+                files.push((name, std::fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    files.sort();
+    assert!(!files.is_empty(), "{folder} holds no Rust");
+    files
+}
+
+/// The lines of a file without comments; with its unit tests left out.
+fn code(text: &str) -> Vec<&str> {
+    let end = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
+    let lines = text[..end].lines().map(str::trim);
+    lines
+        .filter(|line| !line.is_empty() && !line.starts_with("//"))
+        .collect()
+}
+
+/// The part of the crate that a file belongs to: the folder below `src`, or the file itself.
+fn part(name: &str) -> &str {
+    let below = name.strip_prefix("src/").unwrap_or(name);
+    below.split(['/', '.']).next().unwrap_or(below)
+}
+
+fn is_test(name: &str) -> bool {
+    name.starts_with("tests/")
+        || name.contains("/tests/")
+        || name.ends_with("/tests.rs")
+        || name.ends_with("/testing.rs")
+}
+
+/// The parts of the crate that a line names by path.
+fn named(line: &str) -> impl Iterator<Item = &str> {
+    line.split("crate::").skip(1).map(|rest| {
+        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_'));
+        &rest[..end.unwrap_or(rest.len())]
+    })
+}
+
+#[test]
+fn each_part_knows_only_the_parts_below_it() {
+    let modules: BTreeSet<String> = files("src")
+        .iter()
+        .map(|(name, _)| part(name).to_owned())
+        .collect();
+    let mut faults = Vec::new();
+    for (name, text) in files("src") {
+        let own = part(&name);
+        let Some((_, may_know)) = MAY_KNOW.iter().find(|(part, _)| *part == own) else {
+            continue;
+        };
+        for line in code(&text) {
+            for other in named(line).filter(|other| modules.contains(*other)) {
+                if other != own && !may_know.contains(&other) {
+                    faults.push(format!("{name} names {other}: {line}"));
+                }
+            }
+        }
+    }
+    assert_eq!(faults, [] as [String; 0]);
+}
+
+#[test]
+fn the_engine_knows_neither_the_network_nor_the_clock_nor_chance() {
+    let mut faults = Vec::new();
+    for (name, text) in files("src/engine").into_iter().filter(|(name, _)| !is_test(name)) {
+        for line in code(&text) {
+            let mut words = line.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'));
+            if words.any(|word| {
+                IMPURE
+                    .iter()
+                    .any(|impure| word == *impure || word.starts_with(&format!("{impure}::")))
+            }) {
+                faults.push(format!("{name}: {line}"));
+            }
+        }
+    }
+    assert_eq!(faults, [] as [String; 0]);
+}
+
+#[test]
+fn no_file_is_about_too_much() {
+    let mut faults = Vec::new();
+    for (name, text) in files("src").into_iter().chain(files("tests")) {
+        let length = code(&text).len();
+        let limit = if is_test(&name) { LONGEST_TESTS } else { LONGEST };
+        match LONGER.iter().find(|(longer, _)| *longer == name) {
+            Some((_, known)) if length > *known => {
+                faults.push(format!("{name} has grown from {known} to {length} lines"))
+            }
+            Some((_, known)) if length < *known && length > limit => {
+                faults.push(format!("{name} has shrunk to {length} lines; say so in LONGER"));
+            }
+            Some(_) if length <= limit => faults.push(format!("{name} is short enough; take it from LONGER")),
+            Some(_) => {}
+            None if length > limit => faults.push(format!(
+                "{name} has {length} lines; what second thing is it about?"
+            )),
+            None => {}
+        }
+    }
+    assert_eq!(faults, [] as [String; 0]);
+}
+
+#[test]
+fn a_lint_is_silenced_only_with_a_reason_and_while_it_is_needed() {
+    // Written in two parts, so that this line is not a find.
+    let silenced = concat!("#[all", "ow(");
+    let whole = concat!("#![all", "ow(");
+    let mut faults = Vec::new();
+    for (name, text) in files("src").into_iter().chain(files("tests")) {
+        let lines = code(&text).into_iter();
+        faults.extend(
+            lines
+                .filter(|line| line.contains(silenced) || line.contains(whole))
+                .map(|line| format!("{name}: {line}")),
+        );
+    }
+    assert_eq!(faults, [] as [String; 0]);
+}
