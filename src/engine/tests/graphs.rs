@@ -184,7 +184,7 @@ impl Slip {
                 edges.retain(|edge| edge["from_step_id"] != json!(from) || edge["on_event"] != json!(event));
                 // Where it led before, mostly, so that the graph around stays whole.
                 let target = |wish: usize| match old.first() {
-                    Some(before) if wish % 4 != 0 => before.clone(),
+                    Some(before) if !wish.is_multiple_of(4) => before.clone(),
                     _ => id(wish),
                 };
                 let [first, second] = PAIRS[pair % PAIRS.len()];
@@ -307,6 +307,7 @@ impl Drawing {
     }
 
     /// Adds a block; gives its first step and its ways out.
+    #[expect(clippy::too_many_lines, reason = "one arm per kind of block")]
     fn draw(&mut self, block: &Block) -> (String, Vec<Exit>) {
         match block {
             Block::Form => {

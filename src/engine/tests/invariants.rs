@@ -83,7 +83,10 @@ fn check_what_belongs_to(ticket: &Ticket, step: &Step) {
     // Who had not voted when it was decided was cancelled with the step.
     let as_decided = votes.into_iter().map(|vote| match vote {
         ApprovalDecision::Cancelled => ApprovalDecision::Pending,
-        other => other,
+        ApprovalDecision::Pending
+        | ApprovalDecision::Approved
+        | ApprovalDecision::Rejected
+        | ApprovalDecision::Skipped => vote,
     });
     let decided = tally(round.rule, round.veto, as_decided);
     let expected = match step.phase {
