@@ -178,17 +178,16 @@ fn no_file_is_about_too_much() {
         let limit = if is_test(&name) { LONGEST_TESTS } else { LONGEST };
         match LONGER.iter().find(|(longer, _)| *longer == name) {
             Some((_, known)) if length > *known => {
-                faults.push(format!("{name} has grown from {known} to {length} lines"))
+                faults.push(format!("{name} has grown from {known} to {length} lines"));
             }
             Some((_, known)) if length < *known && length > limit => {
                 faults.push(format!("{name} has shrunk to {length} lines; say so in LONGER"));
             }
             Some(_) if length <= limit => faults.push(format!("{name} is short enough; take it from LONGER")),
-            Some(_) => {}
             None if length > limit => faults.push(format!(
                 "{name} has {length} lines; what second thing is it about?"
             )),
-            None => {}
+            Some(_) | None => {}
         }
     }
     assert_eq!(faults, [] as [String; 0]);
