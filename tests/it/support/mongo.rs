@@ -48,6 +48,10 @@ async fn keep_what_expires(server: &EmbeddedServer) {
     let database = connect(&server.uri(), "admin", 1).await.unwrap();
     let command = doc! {"setParameter": 1, "ttlMonitorEnabled": false};
     database.run_command(command).await.unwrap();
+    // Files of databases that are dropped or rest are closed soon, or a run of all tests opens too many.
+    let files = "file_manager=(close_idle_time=2,close_scan_interval=1,close_handle_minimum=100)";
+    let command = doc! {"setParameter": 1, "wiredTigerEngineRuntimeConfig": files};
+    let _ = database.run_command(command).await;
 }
 
 /// The program behind it: `MONGOD_PATH`, or the one that `scripts/install-mongod` fetches.
