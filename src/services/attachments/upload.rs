@@ -208,20 +208,22 @@ where
         }
         digest.update(&chunk);
         tail.add(&chunk);
-        if let Some(known) = &mime_type {
+        if mime_type.is_none() {
+            head.extend(chunk.iter().take(HEAD.saturating_sub(head.len())));
+        }
+        waiting.push(chunk);
+        if mime_type.is_none() && head.len() >= HEAD {
+            mime_type = Some(checked_type(new, &head, config)?);
+        }
+        let Some(known) = &mime_type else {
+            continue;
+        };
+        // Whole chunks: the one that fills the head holds bytes behind it too.
+        for chunk in waiting.drain(..) {
             if !file_type::goes_on_as(known, &chunk) {
                 return Err(wrong_type(known, config));
             }
             writer.put(chunk).await.map_err(store_unavailable)?;
-            continue;
-        }
-        head.extend(chunk.iter().take(HEAD.saturating_sub(head.len())));
-        waiting.push(chunk);
-        if head.len() >= HEAD {
-            mime_type = Some(checked_type(new, &head, config)?);
-            for chunk in waiting.drain(..) {
-                writer.put(chunk).await.map_err(store_unavailable)?;
-            }
         }
     }
     if size == 0 {
