@@ -144,6 +144,16 @@ impl LegacyDatabase {
             .await
     }
 
+    /// Every version that tickets name, by id, workflow and number, each with the `first` ticket created of those that do.
+    pub async fn pins(&self) -> Result<Cursor<Document>> {
+        let pin = doc! {"workflow_version_id": "$workflow_version_id", "workflow_id": "$workflow_id", "workflow_version": "$workflow_version"};
+        let first = doc! {"$min": {"created_at": "$created_at", "ticket_id": "$_id"}};
+        self.documents(LegacyCollection::Tickets)
+            .aggregate([doc! {"$group": {"_id": pin, "first": first}}])
+            .allow_disk_use(true)
+            .await
+    }
+
     /// The documents of a collection that belong to these tickets, in the order of their ids within each ticket.
     pub async fn of_tickets(
         &self,

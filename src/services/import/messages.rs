@@ -55,11 +55,12 @@ impl Importer {
 
     /// Imports the configuration, as far as administrators have not set it here.
     pub(super) async fn config(&self) -> anyhow::Result<()> {
-        let documents = self
-            .legacy
-            .find(LegacyCollection::SystemConfig, bson::doc! {})
-            .await?;
-        let config = documents.first().map(|document| config_of(Fields(document)));
+        let mut documents = self.legacy.walk(LegacyCollection::SystemConfig, None).await?;
+        let config = if documents.advance().await? {
+            Some(config_of(Fields(&documents.deserialize_current()?)))
+        } else {
+            None
+        };
         self.walk::<bson::Document, _>(Stage::Config, "system_config", |_, _| Vec::new())
             .await?;
         if let (Some(config), Mode::Write) = (config, self.mode) {

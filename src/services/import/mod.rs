@@ -34,7 +34,7 @@ use access::People;
 use anyhow::{Context, bail, ensure};
 use bson::doc;
 use chrono_tz::Tz;
-use definitions::VersionCache;
+use definitions::{MissingVersions, VersionCache};
 use files::Bytestreams;
 use mongodb::Database;
 use std::collections::{BTreeMap, BTreeSet};
@@ -112,6 +112,7 @@ pub struct Importer {
     report: Mutex<Report>,
     tasks: TaskTracker,
     versions: VersionNumbers,
+    missing: MissingVersions,
     cache: VersionCache,
     people: People,
     bound_tables: BTreeMap<String, String>,
@@ -145,7 +146,12 @@ impl Importer {
             repo,
             mode: request.mode,
             policy: Policy {
-                today: now.to_chrono().with_timezone(&request.time_zone).date_naive(),
+                // Of the import's beginning, whenever it goes on.
+                today: run
+                    .started_at
+                    .to_chrono()
+                    .with_timezone(&request.time_zone)
+                    .date_naive(),
                 default_sla_minutes: Vec::new(),
                 mail_domains: Vec::new(),
             },
@@ -155,6 +161,7 @@ impl Importer {
             report: Mutex::new(Report::default()),
             tasks: TaskTracker::new(),
             versions: VersionNumbers::default(),
+            missing: MissingVersions::default(),
             cache: VersionCache::new(),
             people: People::default(),
             bound_tables: BTreeMap::new(),
@@ -218,6 +225,7 @@ impl Importer {
     /// What is needed of small collections while large ones are walked.
     async fn look_around(&mut self) -> anyhow::Result<()> {
         self.versions = self.read_version_numbers().await?;
+        self.missing = self.read_missing_versions().await?;
         self.people = self.read_people(LegacyCollection::UserAccess).await?;
         self.bound_tables = self.newest_bound_tables().await?;
         let nowhere = doc! {"ticket_id": {"$in": ["", bson::Bson::Null]}};

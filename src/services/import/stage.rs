@@ -114,8 +114,13 @@ impl Notes {
     fn add(&mut self, rule: RepairRule, subject: &str, remark: String, document: Option<String>) {
         self.tally.count(rule);
         let collection = self.collection.as_str();
+        let key = format!("{collection}:{subject}:{}", rule.as_str());
+        // Told once, as it is kept once: a dry run counts what the database would.
+        if self.findings.iter().any(|known| known.key == key) {
+            return;
+        }
         self.findings.push(Finding {
-            key: format!("{collection}:{subject}:{}", rule.as_str()),
+            key,
             collection: collection.to_owned(),
             subject: subject.to_owned(),
             rule,

@@ -43,7 +43,7 @@ pub(super) struct Chunk {
 /// What a batch of tickets makes.
 #[derive(Debug, Default)]
 struct Made {
-    versions: Vec<WorkflowVersion>,
+    versions: Vec<Arc<WorkflowVersion>>,
     files: Vec<StoredFile>,
     commands: Vec<RelayedRow<RecordedCommand>>,
     events: Vec<RelayedRow<AuditEvent>>,
@@ -151,11 +151,7 @@ impl Importer {
                 }
             }
         }
-        for ticket in &mut tickets {
-            for documents in ticket.of.values_mut() {
-                documents.sort_by(|a, b| a.get_str("_id").ok().cmp(&b.get_str("_id").ok()));
-            }
-        }
+        tickets.iter_mut().for_each(LegacyTicket::sort);
         Ok(tickets)
     }
 
@@ -181,7 +177,9 @@ impl Importer {
             notes
                 .findings
                 .push(finding(RepairRule::VersionIsMissing, legacy.id(), &remark));
-            made.versions.push(version);
+            if !made.versions.contains(&version) {
+                made.versions.push(version);
+            }
         }
         self.adopt_files(&mut folded, made).await?;
         let definitions = &mut versions.definitions;
@@ -415,7 +413,13 @@ fn out_of_reach(ticket: &Ticket) -> Option<String> {
 }
 
 fn note(imported: &mut ImportedTicket, rule: RepairRule, fields: Vec<RepairedField>, remark: Option<String>) {
-    imported.repairs.push(Repair { rule, fields, remark });
+    match imported.repairs.iter_mut().find(|repair| repair.rule == rule) {
+        Some(known) => {
+            known.fields.extend(fields);
+            known.remark = known.remark.take().or(remark);
+        }
+        None => imported.repairs.push(Repair { rule, fields, remark }),
+    }
 }
 
 fn record(command: &Command, sheet: &FactSheet, key: &str) -> anyhow::Result<RecordedCommand> {

@@ -152,6 +152,36 @@ async fn every_document_comes_over_and_every_difference_is_explained_by_a_named_
     legacy.drop().await;
 }
 
+/// Which of several tickets is imported first depends on the moment.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_missing_version_is_made_of_the_ticket_that_was_created_first() {
+    let legacy = Legacy::with(60, SEED + 7, START).await;
+    let tickets = legacy.database.collection::<Document>("tickets");
+    for scenario in [Scenario::AtApproval, Scenario::AtTask, Scenario::Completed] {
+        let pinned = doc! {"$set": {"workflow_version_id": "WFV-0000000000ff", "workflow_version": 9}};
+        let id = doc! {"_id": legacy.generated.one(scenario)};
+        tickets.update_one(id, pinned).await.unwrap();
+    }
+    let target = target().await;
+    let report = legacy.import(&target, Mode::Write, &Clock::fixed(START)).await;
+    assert!(report.is_clean(), "{}", report.to_text());
+    let first = tickets
+        .find_one(doc! {"workflow_version_id": "WFV-0000000000ff"})
+        .sort(doc! {"created_at": 1})
+        .await
+        .unwrap()
+        .unwrap();
+    let made = target
+        .collection::<Document>("workflow_versions")
+        .find_one(doc! {"_id": "WFV-0000000000ff"})
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(made.get("published_at"), first.get("created_at"));
+    target.drop().await.unwrap();
+    legacy.drop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_import_changes_nothing() {
     let legacy = Legacy::with(120, SEED + 1, START).await;

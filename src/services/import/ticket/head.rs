@@ -3,6 +3,7 @@
 use super::LegacyTicket;
 use super::draft::Draft;
 use crate::domain::id::{AttachmentId, StepKey, TicketId, WorkflowId, WorkflowVersionId};
+use crate::domain::import::RepairRule;
 use crate::domain::json::JsonObject;
 use crate::domain::person::{Email, Person};
 use crate::domain::ticket::{Ticket, TicketStatus};
@@ -63,6 +64,9 @@ pub(super) fn blank(legacy: &LegacyTicket, definitions: &Definitions) -> Ticket 
 pub(super) fn read(draft: &mut Draft<'_>) {
     let fields = draft.legacy.fields();
     let id = draft.legacy.id();
+    if fields.text("workflow_version_id") != Some(draft.ticket.workflow.version_id.as_str()) {
+        draft.touch(RepairRule::VersionIsMissing, id);
+    }
     draft.ticket.requester = draft.somebody(fields, "requester", id);
     draft.ticket.manager = draft.person(fields, "manager_snapshot", id);
     draft.ticket.form_values = fields.json("form_values");
@@ -73,7 +77,7 @@ pub(super) fn read(draft: &mut Draft<'_>) {
     draft.ticket.requester_note_count = u32::try_from(notes).unwrap_or(u32::MAX);
     if draft.ticket.status.is_terminal() && draft.ticket.completed_at.is_none() {
         draft.ticket.completed_at = Some(draft.ticket.updated_at);
-        draft.touch(crate::domain::import::RepairRule::StepOutlivedTicket, id);
+        draft.touch(RepairRule::StepOutlivedTicket, id);
     }
 }
 

@@ -56,10 +56,14 @@ impl LegacyTicket {
         self.of.get(&collection).into_iter().flatten().map(Fields)
     }
 
-    /// The version it runs.
-    pub(super) fn version_number(&self) -> i32 {
-        let number = self.fields().whole("workflow_version");
-        number.and_then(|number| i32::try_from(number).ok()).unwrap_or(1)
+    /// Puts each list in the order of ids, however the server handed it over.
+    pub(super) fn sort(&mut self) {
+        for documents in self.of.values_mut() {
+            documents.sort_by(|a, b| match (a.get_str("_id"), b.get_str("_id")) {
+                (Ok(a), Ok(b)) => a.cmp(b),
+                (_, _) => told_id(a).cmp(&told_id(b)),
+            });
+        }
     }
 
     /// The versions that run inside it.
@@ -69,6 +73,10 @@ impl LegacyTicket {
             .filter_map(|step| steps::embedded_version(step))
             .collect()
     }
+}
+
+fn told_id(document: &Document) -> Option<String> {
+    document.get("_id").map(ToString::to_string)
 }
 
 /// A document's public id; `_id` is the same.
