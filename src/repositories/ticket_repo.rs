@@ -3,6 +3,7 @@
 //! Invariants: `version` equals the aggregate's version and only a commit moves it; `ticket` and `work` are replaced
 //! as a whole; nothing but a commit adds to `tail` and `recent_keys`, nothing but the relay takes from `tail`.
 
+use super::gathered_reads::GatheredReads;
 use super::indexes::IndexSpec;
 use super::ticket_write::{Insertion, TicketWrite};
 use crate::domain::id::TicketId;
@@ -16,6 +17,7 @@ use mongodb::error::Result;
 use mongodb::options::Hint;
 use mongodb::{Collection, Database};
 use serde::{Deserialize, Serialize};
+use tokio_util::task::TaskTracker;
 
 /// The collection's name.
 pub const COLLECTION: &str = "tickets";
@@ -70,7 +72,7 @@ pub struct LoadedTicket {
 }
 
 impl LoadedTicket {
-    /// Reads a whole document: taking parts of it on the server costs more than sending it.
+    /// Reads a whole document.
     fn read(document: &RawDocument) -> Result<Self> {
         #[derive(Deserialize)]
         struct Parts {
@@ -159,6 +161,14 @@ impl StoredTail {
 pub struct TicketRepo {
     database: Database,
     documents: Collection<Document>,
+    gathered: Option<Gathered>,
+}
+
+/// Reads that many requests make at the same time.
+#[derive(Debug, Clone)]
+struct Gathered {
+    whole: GatheredReads,
+    versions: GatheredReads,
 }
 
 impl TicketRepo {
@@ -167,6 +177,19 @@ impl TicketRepo {
         Self {
             database: database.clone(),
             documents: database.collection(COLLECTION),
+            gathered: None,
+        }
+    }
+
+    /// The same for many requests at the same time: tickets that are asked for side by side are read together.
+    pub fn gathering(database: &Database, tracker: &TaskTracker) -> Self {
+        let reads = |fields| GatheredReads::new(database, COLLECTION, fields, tracker);
+        Self {
+            gathered: Some(Gathered {
+                whole: reads(None),
+                versions: reads(Some(doc! {"version": 1})),
+            }),
+            ..Self::new(database)
         }
     }
 
@@ -182,17 +205,27 @@ impl TicketRepo {
 
     /// Loads a ticket for a decision.
     pub async fn load(&self, id: &TicketId) -> Result<Option<LoadedTicket>> {
-        let found = self.raw().find_one(doc! {"_id": id.as_str()}).await?;
+        let found = self.whole(id).await?;
         found.map(|document| LoadedTicket::read(&document)).transpose()
+    }
+
+    /// The whole document: taking parts of it on the server costs more than sending it.
+    async fn whole(&self, id: &TicketId) -> Result<Option<RawDocumentBuf>> {
+        match &self.gathered {
+            Some(gathered) => gathered.whole.read(id.as_str()).await,
+            None => self.raw().find_one(doc! {"_id": id.as_str()}).await,
+        }
     }
 
     /// The version of a ticket; `None` when there is no such ticket.
     pub async fn version_of(&self, id: &TicketId) -> Result<Option<i64>> {
-        let found = self
-            .raw()
-            .find_one(doc! {"_id": id.as_str()})
-            .projection(doc! {"version": 1})
-            .await?;
+        let found = if let Some(gathered) = &self.gathered {
+            gathered.versions.read(id.as_str()).await?
+        } else {
+            let tickets = self.raw();
+            let found = tickets.find_one(doc! {"_id": id.as_str()});
+            found.projection(doc! {"version": 1}).await?
+        };
         Ok(found.and_then(|document| document.get_i64("version").ok()))
     }
 
@@ -203,12 +236,7 @@ impl TicketRepo {
             version: i64,
             ticket: Ticket,
         }
-        let found = self
-            .raw()
-            .find_one(doc! {"_id": id.as_str()})
-            .projection(doc! {"version": 1, "ticket": 1, "tail": 1})
-            .await?;
-        let Some(document) = found else {
+        let Some(document) = self.whole(id).await? else {
             return Ok(None);
         };
         let parts: Parts = bson::deserialize_from_slice(document.as_bytes())?;

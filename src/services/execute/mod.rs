@@ -45,7 +45,7 @@ pub struct Execute {
 impl Execute {
     /// The commit path over `database`.
     pub fn new(database: &Database, facts: &FactSource, relay: &Relay, tasks: &Tasks) -> Self {
-        let tickets = TicketRepo::new(database);
+        let tickets = TicketRepo::gathering(database, &tasks.tracker);
         let turns = Turns::new(tickets.clone(), facts.clone(), relay.clone());
         Self {
             tickets,
@@ -78,6 +78,11 @@ impl Execute {
             self.release(&request.ticket_id, &prepared, &result).await;
         }
         result
+    }
+
+    /// The tickets, read together with those of other requests.
+    pub(in crate::services) const fn tickets(&self) -> &TicketRepo {
+        &self.tickets
     }
 
     /// The relay that carries on what commands cause.

@@ -9,6 +9,7 @@ mod database_killed;
 mod lost_answers;
 pub(crate) mod oracle;
 pub(crate) mod process;
+mod reads;
 mod relay;
 mod speed;
 pub(crate) mod stage;
