@@ -9,6 +9,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_N
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -26,12 +27,26 @@ pub struct Versioned<T> {
 
 impl<T: Serialize> IntoResponse for Versioned<T> {
     fn into_response(self) -> Response {
-        let mut response = Json(self.body).into_response();
-        if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", self.version)) {
-            response.headers_mut().insert(ETAG, tag);
-        }
-        response
+        tagged(Json(self.body).into_response(), self.version)
     }
+}
+
+/// A body that is JSON already.
+#[derive(Debug, Clone)]
+pub struct RenderedJson(pub Bytes);
+
+impl IntoResponse for Versioned<RenderedJson> {
+    fn into_response(self) -> Response {
+        let kind = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+        tagged((kind, self.body.0).into_response(), self.version)
+    }
+}
+
+fn tagged(mut response: Response, version: i64) -> Response {
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
 }
 
 /// Says how an answer may be cached, tags what a `GET` read, and answers 304 to who has it already.

@@ -16,7 +16,7 @@ mod security_headers;
 mod slashes;
 mod timeout;
 
-pub use conditional::Versioned;
+pub use conditional::{RenderedJson, Versioned};
 pub use rate_limit::{Purpose, RateLimits};
 
 use crate::app::App;

@@ -13,8 +13,10 @@ mod view;
 
 use super::envelope::ApiResult;
 use super::extract::{ApiJson, ApiPath, Caller};
-use super::layer::Versioned;
+use super::layer::{RenderedJson, Versioned};
 use crate::app::App;
+use crate::domain::person::Actor;
+use crate::services::tickets::TicketDetail;
 pub(crate) use action::CommandContext;
 use axum::Json;
 use axum::extract::State;
@@ -67,10 +69,12 @@ async fn get_ticket(
     State(app): State<App>,
     caller: Caller,
     ApiPath(id): ApiPath<String>,
-) -> ApiResult<Versioned<TicketDetailView>> {
-    let detail = app.tickets.detail(&caller, &id).await?;
+) -> ApiResult<Versioned<RenderedJson>> {
+    let render =
+        |detail: &TicketDetail, actor: &Actor| serde_json::to_vec(&TicketDetailView::of(detail, actor));
+    let page = app.tickets.page(&caller, &id, render).await?;
     Ok(Versioned {
-        version: detail.opened.ticket.version,
-        body: TicketDetailView::of(&detail, &caller),
+        version: page.version,
+        body: RenderedJson(page.json.clone()),
     })
 }

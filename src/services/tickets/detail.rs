@@ -1,6 +1,6 @@
 //! One ticket with everything its page shows.
 
-use super::TicketService;
+use super::{ShownPage, TicketService};
 use crate::domain::error::ServiceError;
 use crate::domain::id::StepKey;
 use crate::domain::person::{Actor, Person};
@@ -76,17 +76,39 @@ pub struct PreviousAgent {
 }
 
 impl TicketService {
-    /// A ticket's page. One that was read lately is shown again if the database has no newer version of the ticket.
+    /// A ticket's page in JSON, as `render` shows it to the actor. One that was shown lately is sent again if the
+    /// database has no newer version of the ticket.
     ///
     /// # Errors
     /// Unknown 404, foreign 403, or the database is unavailable.
-    pub async fn detail(&self, actor: &Actor, id: &str) -> Result<Arc<TicketDetail>, ServiceError> {
+    pub async fn page(
+        &self,
+        actor: &Actor,
+        id: &str,
+        render: impl FnOnce(&TicketDetail, &Actor) -> serde_json::Result<Vec<u8>> + Send,
+    ) -> Result<Arc<ShownPage>, ServiceError> {
         let ticket_id = super::ticket_id(id)?;
-        if let Some(kept) = self.pages.newest(&ticket_id)
-            && self.tickets.version_of(&ticket_id).await? == Some(kept.opened.ticket.version)
+        if let Some(shown) = self.pages.last(&ticket_id, actor)
+            && self.tickets.version_of(&ticket_id).await? == Some(shown.version)
         {
-            return Self::seen_by(actor, &kept.opened.ticket).map(|()| kept);
+            return Ok(shown);
         }
+        let detail = self.detail(actor, id).await?;
+        let json = render(&detail, actor).map_err(|error| ServiceError::Defect(error.into()))?;
+        let version = detail.opened.ticket.version;
+        let page = Arc::new(ShownPage::new(version, json.into(), actor));
+        if detail.is_of_one_version() {
+            self.pages.keep(&ticket_id, &page);
+        }
+        Ok(page)
+    }
+
+    /// A ticket with everything its page shows.
+    ///
+    /// # Errors
+    /// Unknown 404, foreign 403, or the database is unavailable.
+    pub async fn detail(&self, actor: &Actor, id: &str) -> Result<TicketDetail, ServiceError> {
+        let ticket_id = super::ticket_id(id)?;
         let read = self.tickets.read_with_tail(&ticket_id).await?;
         let read = read.ok_or_else(super::unknown_ticket)?;
         Self::seen_by(actor, &read.ticket)?;
@@ -96,11 +118,7 @@ impl TicketService {
             Ok(self.audit.newest_beside(in_tail, &ticket_id, all, EVENTS).await?)
         };
         let (opened, events) = tokio::try_join!(self.open(read.ticket), events)?;
-        let detail = Arc::new(TicketDetail { opened, events });
-        if detail.is_of_one_version() {
-            self.pages.keep(&detail);
-        }
-        Ok(detail)
+        Ok(TicketDetail { opened, events })
     }
 
     /// A ticket with what its views add: only what it has is looked up.

@@ -8,6 +8,7 @@ mod lists;
 mod manager;
 mod queues;
 mod raise;
+mod shown_pages;
 
 pub use agent::{AgentDashboard, AgentTask, HandoverItem, HistoryWindow};
 pub use detail::{OpenedTicket, PreviousAgent, TicketDetail};
@@ -15,6 +16,7 @@ pub use lists::{ListQuery, TicketPage};
 pub use manager::{AgentLoad, ApprovalItem, DecisionItem, ManagerDashboard};
 pub use queues::{Question, QueuePage, StepItem};
 pub use raise::NewTicket;
+pub use shown_pages::ShownPage;
 
 pub use crate::repositories::ticket_list_repo::{ListOrder, SortBy, Sorting};
 
@@ -35,6 +37,7 @@ use crate::services::execute::Execute;
 use crate::services::facts::FactSource;
 use lately_read::LatelyRead;
 use mongodb::Database;
+use shown_pages::ShownPages;
 
 /// Reads tickets; cheap to clone.
 #[derive(Debug, Clone)]
@@ -49,15 +52,15 @@ pub struct TicketService {
     facts: FactSource,
     execute: Execute,
     clock: Clock,
-    lately_read: LatelyRead<OpenedTicket>,
-    pages: LatelyRead<TicketDetail>,
+    lately_read: LatelyRead,
+    pages: ShownPages,
 }
 
 impl TicketService {
     /// The service over `database`.
     pub fn new(database: &Database, facts: &FactSource, execute: &Execute, clock: &Clock) -> Self {
         Self {
-            tickets: TicketRepo::new(database),
+            tickets: execute.tickets().clone(),
             lists: TicketListRepo::new(database),
             audit: AuditRepo::new(database),
             notes: NoteRepo::new(database),
@@ -68,7 +71,7 @@ impl TicketService {
             execute: execute.clone(),
             clock: clock.clone(),
             lately_read: LatelyRead::new(),
-            pages: LatelyRead::new(),
+            pages: ShownPages::new(),
         }
     }
 
