@@ -147,10 +147,7 @@ pub(super) async fn analyse(
     let mut briefing = from_facts(services, actor, &briefs, &figures).await?;
     let told = briefs.get(..TOLD.min(briefs.len())).unwrap_or_default();
     briefing.ask_for_words(session, told, &figures).await?;
-    let by_status = services
-        .tickets
-        .status_counts(&TicketService::scope(actor, Shelf::Mine))
-        .await?;
+    let by_status = services.tickets.status_counts(actor, Shelf::Mine).await?;
     Ok(Analysis {
         total: by_status.iter().map(|(_, count)| count).sum(),
         by_status: by_status.into_iter().filter(|(_, count)| *count > 0).collect(),

@@ -8,7 +8,7 @@ use crate::domain::person::Actor;
 use crate::domain::ticket::TicketStatus;
 use crate::domain::work::Shelf;
 use crate::domain::workflow::WorkflowStatus;
-use crate::services::tickets::{ManagerDashboard, TicketService};
+use crate::services::tickets::ManagerDashboard;
 use serde_json::{Map, Value, json};
 
 /// Something to be noticed.
@@ -68,8 +68,7 @@ pub(super) async fn of(
 }
 
 async fn of_requester(services: &Services, actor: &Actor) -> Result<Value, ServiceError> {
-    let own = TicketService::scope(actor, Shelf::Mine);
-    let counts = services.tickets.status_counts(&own).await?;
+    let counts = services.tickets.status_counts(actor, Shelf::Mine).await?;
     let sum = |wanted: &dyn Fn(TicketStatus) -> bool| -> u64 {
         counts
             .iter()

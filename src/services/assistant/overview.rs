@@ -257,8 +257,7 @@ async fn questions(services: &Services, actor: &Actor, page: &mut Page) -> Resul
 }
 
 async fn own_tickets(services: &Services, actor: &Actor, page: &mut Page) -> Result<(), ServiceError> {
-    let own = TicketService::scope(actor, Shelf::Mine);
-    let counts = services.tickets.status_counts(&own).await?;
+    let counts = services.tickets.status_counts(actor, Shelf::Mine).await?;
     let some: Vec<_> = counts.iter().filter(|(_, count)| *count > 0).collect();
     if some.is_empty() {
         page.say("You have not raised a ticket yet. The catalogue shows what you can ask for.");
@@ -273,7 +272,7 @@ async fn own_tickets(services: &Services, actor: &Actor, page: &mut Page) -> Res
         .filter(|(status, _)| !status.is_terminal())
         .map(|(_, count)| count)
         .sum();
-    let mut filter = own;
+    let mut filter = TicketService::scope(actor, Shelf::Mine);
     filter.statuses = open_statuses(&counts);
     if filter.statuses.is_empty() {
         return Ok(());

@@ -79,7 +79,7 @@ impl Toolbox<'_> {
         let counts = self
             .services
             .tickets
-            .status_counts(&TicketService::scope(self.actor, Shelf::Mine))
+            .status_counts(self.actor, Shelf::Mine)
             .await?;
         let counts = counts.iter().filter(|(_, count)| *count > 0);
         Ok(Found::default()
