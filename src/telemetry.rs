@@ -33,6 +33,7 @@ pub fn init_logging(settings: &LogSettings) -> anyhow::Result<()> {
             let layer = tracing_subscriber::fmt::layer()
                 .json()
                 .flatten_event(true)
+                .with_span_list(false)
                 .with_writer(std::io::stderr);
             registry.with(layer).try_init()?;
         }
