@@ -24,6 +24,16 @@ const EVENTS: i64 = 50;
 /// Rows of a page of the inbox.
 const PAGE: usize = 20;
 
+/// What is not over.
+const LIVE: [&str; 6] = [
+    "OPEN",
+    "IN_PROGRESS",
+    "WAITING_FOR_REQUESTER",
+    "WAITING_FOR_AGENT",
+    "WAITING_FOR_CR",
+    "ON_HOLD",
+];
+
 /// What the relay has to write for one command.
 #[derive(Debug)]
 struct Caused {
@@ -99,6 +109,43 @@ impl Bare {
             .await?;
         let tickets: Vec<RawDocumentBuf> = tickets.try_collect().await?;
         anyhow::ensure!(!tickets.is_empty(), "an inbox is empty");
+        Ok(())
+    }
+
+    /// A manager's dashboard: how many managed tickets have each status, the tasks to assign, the newest tickets, and the
+    /// steps at which the open ones stand.
+    pub(crate) async fn dashboard(&self, managed: &[String], queues: &[String]) -> anyhow::Result<()> {
+        let counts = vec![
+            doc! {"$match": {"work.shelves": {"$in": managed}}},
+            doc! {"$group": {"_id": "$work.status", "count": {"$sum": 1_i64}}},
+        ];
+        let counts: Vec<Document> = self.tickets.aggregate(counts).await?.try_collect().await?;
+        anyhow::ensure!(!counts.is_empty(), "a manager manages nothing");
+        let rows = self
+            .tickets
+            .find(doc! {"work.queues": {"$in": queues}})
+            .projection(doc! {"version": 1, "work.rows": 1, "work.live": 1})
+            .limit(5_000)
+            .await?;
+        let _rows: Vec<RawDocumentBuf> = rows.try_collect().await?;
+        let newest = doc! {"work.updated_at": -1, "_id": -1};
+        let recent = self
+            .tickets
+            .find(doc! {"work.shelves": {"$in": managed}})
+            .sort(newest.clone())
+            .projection(doc! {"version": 1, "ticket": 1})
+            .limit(5)
+            .await?;
+        let _recent: Vec<RawDocumentBuf> = recent.try_collect().await?;
+        let open: Vec<&str> = LIVE.to_vec();
+        let live = self
+            .tickets
+            .find(doc! {"work.shelves": {"$in": managed}, "work.status": {"$in": open}})
+            .sort(newest)
+            .projection(doc! {"work.live": 1})
+            .limit(5_000)
+            .await?;
+        let _live: Vec<RawDocumentBuf> = live.try_collect().await?;
         Ok(())
     }
 
@@ -194,7 +241,7 @@ async fn carry_batch(database: &Database, batch: Vec<Caused>) -> anyhow::Result<
     }
     database
         .run_command(doc! {
-            "update": "tickets", "updates": statements, "ordered": false, "writeConcern": {"w": "majority"},
+            "update": "tickets", "updates": statements, "ordered": false, "writeConcern": {"w": 1},
         })
         .await?;
     Ok(())

@@ -12,12 +12,14 @@ mod http;
 mod page;
 mod people;
 mod process;
+mod questions;
 mod report;
 mod rounds;
 mod scale;
 mod scenario;
 mod service;
 mod shapes;
+mod soak;
 mod stock;
 mod template;
 
@@ -61,6 +63,9 @@ struct Flags {
     /// Also let fifty people vote on one ticket at the same moment.
     #[arg(long)]
     hot: bool,
+    /// Also keep the mixed load up for so many minutes at half of what the service can do, and watch its memory.
+    #[arg(long, value_name = "MINUTES")]
+    soak: Option<f64>,
     /// Rounds of each side.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
@@ -165,6 +170,12 @@ async fn measure_all(flags: &Flags, server: &EmbeddedServer, folder: &Path) -> a
                 let figures = stage.measure(plan).await?;
                 report::row(&figures);
                 all.push(figures);
+            }
+        }
+        if let Some(minutes) = flags.soak {
+            let figures = soak::measure(&stage, minutes).await?;
+            if flags.keep {
+                report::keep(&[figures], report::SOAK)?;
             }
         }
         if let Some(ballot) = &ballot {

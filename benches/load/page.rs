@@ -1,9 +1,10 @@
 //! The tables of `docs/performance.md`, from the figures that were kept: of each measurement the last run.
 
 use crate::hot::HotFigures;
-use crate::report::{HOT, LOAD, SCALE, spread};
+use crate::questions::ScaleFigures;
+use crate::report::{HOT, LOAD, SCALE, SOAK, spread};
 use crate::rounds::{Figures, Round, median};
-use crate::scale::ScaleFigures;
+use crate::soak::SoakFigures;
 use anyhow::Context;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ pub(crate) fn write() -> anyhow::Result<()> {
         ("load", load()?),
         ("hot", hot()?),
         ("scale", scale()?),
+        ("soak", soak()?),
     ] {
         let (begin, end) = (
             format!("<!-- bench:{section} -->\n"),
@@ -82,9 +84,12 @@ fn load() -> anyhow::Result<String> {
         let of = |rounds: &[Round], value: fn(&Round) -> f64| median(rounds.iter().map(value).collect());
         let ratios = figures.ratios(|round| round.per_second);
         let (least, most) = spread(&ratios);
-        let lag = figures
-            .relay_lag
-            .filter(|_| !matches!(figures.scenario.as_str(), "detail" | "inbox"));
+        let lag = figures.relay_lag.filter(|_| {
+            !matches!(
+                figures.scenario.as_str(),
+                "detail" | "first-look" | "inbox" | "dashboard"
+            )
+        });
         writeln!(
             text,
             "| {} | {} | {} | {:.0} | {:.0} | **{:.2}** ({least:.2}-{most:.2}) | {:.1} / {:.1} | {:.1} / {:.1} | {:.2} | {} | {:.0} + {:.0} | {:.0} + {:.0} + {:.0} | {:.0} |",
@@ -130,6 +135,21 @@ fn hot() -> anyhow::Result<String> {
             median(figures.service),
             median(figures.bare),
             median(ratios),
+        )?;
+    }
+    Ok(text)
+}
+
+fn soak() -> anyhow::Result<String> {
+    let mut text = String::from(
+        "| Minutes | Requests /s | p99 ms, worst 15 s | MiB once settled | MiB at the end |\n|---|---|---|---|---|\n",
+    );
+    if let Some(figures) = kept::<SoakFigures>(SOAK)?.pop() {
+        let (settled, last) = figures.growth();
+        writeln!(
+            text,
+            "| {:.0} | {:.0} | {:.1} | {settled:.1} | {last:.1} |",
+            figures.minutes, figures.per_second, figures.p99,
         )?;
     }
     Ok(text)

@@ -12,8 +12,10 @@ use workflow_ops::domain::time::Clock;
 
 /// Requesters of one manager.
 const TEAM: usize = 8;
-/// Agents.
+/// Agents, at least.
 const AGENTS: usize = 16;
+/// Requesters whose tickets one agent works on.
+const SERVED: usize = 4;
 
 /// How many people there are, in proportion to the tickets.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +60,11 @@ pub(crate) struct People {
 }
 
 impl People {
+    /// The agent who works on the tickets of the requester with this number.
+    pub(crate) fn agent_of(&self, requester: usize) -> Option<&Member> {
+        self.agents.get(requester / SERVED % self.agents.len().max(1))
+    }
+
     /// Invents the people, writes the file that the service reads, and mints their tokens.
     pub(crate) fn invent(folder: &Path, count: Headcount) -> anyhow::Result<Self> {
         let file = folder.join("people.json");
@@ -87,13 +94,17 @@ impl People {
         Ok(Self {
             readers: team("reader", count.readers)?,
             actors: team("actor", count.actors)?,
-            agents: (0..AGENTS)
+            agents: (0..agents_for(count))
                 .map(|n| member(format!("agent{n}")))
                 .collect::<anyhow::Result<_>>()?,
             administrator: member("root".to_owned())?,
             file,
         })
     }
+}
+
+fn agents_for(count: Headcount) -> usize {
+    AGENTS.max(count.readers / SERVED)
 }
 
 fn address(name: &str) -> String {
@@ -109,7 +120,7 @@ fn rows(count: Headcount) -> Vec<serde_json::Value> {
         })
     };
     let mut rows = vec![row("root", None, &["designer"], Some("SUPER_ADMIN"))];
-    for n in 0..AGENTS {
+    for n in 0..agents_for(count) {
         rows.push(row(
             &format!("agent{n}"),
             Some("root".to_owned()),

@@ -11,6 +11,9 @@ pub(crate) const SCALE: &str = "storage/bench/scale.jsonl";
 /// Where figures of the hot ticket are kept.
 pub(crate) const HOT: &str = "storage/bench/hot.jsonl";
 
+/// Where figures of soaks are kept.
+pub(crate) const SOAK: &str = "storage/bench/soak.jsonl";
+
 fn line(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }

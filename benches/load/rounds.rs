@@ -7,6 +7,7 @@ use crate::scenario::{Piece, Scenario, World};
 use crate::service::{Service, address_of};
 use bson::{Bson, Document, doc};
 use mongodb::Database;
+use mongodb::options::Hint;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -95,6 +96,15 @@ pub(crate) fn median(mut numbers: Vec<f64>) -> f64 {
     }
 }
 
+/// How fast pieces are taken.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Pace {
+    /// One after another.
+    AsFastAsPossible,
+    /// So many in a second, if there are enough clients for it.
+    PerSecond(f64),
+}
+
 /// Which side a round is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Side {
@@ -148,7 +158,16 @@ impl Stage<'_> {
         })
     }
 
+    /// One round of the service at some pace.
+    pub(crate) async fn service_round(&self, plan: Plan, count: usize, pace: Pace) -> anyhow::Result<Round> {
+        self.paced_round(plan, Side::Service, count, pace).await
+    }
+
     async fn round(&self, plan: Plan, side: Side, count: usize) -> anyhow::Result<Round> {
+        self.paced_round(plan, side, count, Pace::AsFastAsPossible).await
+    }
+
+    async fn paced_round(&self, plan: Plan, side: Side, count: usize, pace: Pace) -> anyhow::Result<Round> {
         let pieces: Arc<[Piece]> = self.world.pieces(plan.scenario, count).await?.into();
         let next = Arc::new(AtomicUsize::new(0));
         let mut clients = Vec::new();
@@ -166,7 +185,7 @@ impl Stage<'_> {
         let begun = Instant::now();
         let running: Vec<_> = clients
             .into_iter()
-            .map(|(worker, pieces, next)| tokio::spawn(worker.run(pieces, next)))
+            .map(|(worker, pieces, next)| tokio::spawn(worker.run(pieces, next, pace)))
             .collect();
         let mut took = Vec::with_capacity(count);
         for client in running {
@@ -224,9 +243,21 @@ enum Worker {
 
 impl Worker {
     /// Takes pieces until there are none; answers how long each took.
-    async fn run(mut self, pieces: Arc<[Piece]>, next: Arc<AtomicUsize>) -> anyhow::Result<Vec<Duration>> {
+    async fn run(
+        mut self,
+        pieces: Arc<[Piece]>,
+        next: Arc<AtomicUsize>,
+        pace: Pace,
+    ) -> anyhow::Result<Vec<Duration>> {
         let mut took = Vec::new();
-        while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
+        let started = Instant::now();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(piece) = pieces.get(number) else { break };
+            if let Pace::PerSecond(rate) = pace {
+                let at = started + Duration::from_secs_f64(real(number) / rate);
+                tokio::time::sleep_until(at.into()).await;
+            }
             let begun = Instant::now();
             match &mut self {
                 Self::Http(connection) => piece.over_http(connection).await?,
@@ -244,6 +275,8 @@ pub(crate) async fn settle(database: &Database) -> anyhow::Result<()> {
     loop {
         let open = tickets
             .count_documents(doc! {"tail.0": {"$exists": true}})
+            // Left to itself the server looks at every ticket, and the service's rounds would pay for it.
+            .hint(Hint::Name("open_tail".to_owned()))
             .limit(1)
             .await?;
         if open == 0 {
@@ -271,6 +304,6 @@ pub(crate) fn real(count: usize) -> f64 {
     clippy::cast_sign_loss,
     reason = "a positive number of a few thousand"
 )]
-fn whole(number: f64) -> usize {
+pub(crate) fn whole(number: f64) -> usize {
     number.max(0.0) as usize
 }

@@ -4,20 +4,18 @@
 //! own id, title and times, its work index is derived, and both are encoded as a creation would. Most people have about
 //! a hundred tickets, a few have five thousand.
 
-use crate::http::{Call, Connection};
-use crate::people::{Headcount, People, Requester};
-use crate::rounds::{at_share, real};
+use crate::people::{Headcount, Member, People, Requester};
+use crate::questions::{ScaleFigures, ask};
 use crate::service::{Service, Setup};
-use crate::shapes::{self, Journey, Rehearsal};
+use crate::shapes::{Journey, Rehearsal};
 use crate::stock::insert;
 use crate::template::{Copy, Template, new_ticket_id};
 use anyhow::Context;
 use bson::{Bson, Document, RawDocumentBuf};
 use indicatif::{ProgressBar, ProgressStyle};
 use mongodb::Database;
-use serde_json::json;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use workflow_ops::domain::id::{TicketId, random_key};
 use workflow_ops::domain::person::Person;
 use workflow_ops::domain::ticket::Ticket;
 use workflow_ops::domain::time::{Clock, Timestamp};
@@ -28,29 +26,20 @@ use workflow_ops::repositories::ticket_repo::{NewTicket, Origin};
 const USUAL: usize = 100;
 /// Tickets of a few.
 const MANY: usize = 5_000;
-/// How many requests each kind of request gets at each size.
-const REQUESTS: usize = 200;
-/// People whose requests are measured.
-const SAMPLED: usize = 40;
 /// How long ago the oldest ticket was touched, in milliseconds.
 const YEAR: i64 = 365 * 86_400_000;
 
-/// What a kind of request took at one size.
-#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
-pub(crate) struct ScaleFigures {
-    /// How many tickets there were.
-    pub(crate) tickets: usize,
-    /// Which request.
-    pub(crate) request: String,
-    /// Half of the requests took at most this, in milliseconds.
-    pub(crate) p50: f64,
-    /// 99 of 100 took at most this, in milliseconds.
-    pub(crate) p99: f64,
-}
+/// What follows a command, where lists read it.
+const FOLLOWING: [&str; 4] = [
+    "audit_events",
+    "work_history",
+    "notification_outbox",
+    "inapp_notifications",
+];
 
 /// How many people a number of tickets takes: those with many first.
-fn people_of(tickets: usize) -> (usize, usize) {
-    let busy = (tickets / 100_000).clamp(1, 10);
+pub(crate) fn people_of(tickets: usize) -> (usize, usize) {
+    let busy = (tickets / 100_000).clamp(usize::from(tickets >= 2 * MANY), 10);
     (busy, tickets.saturating_sub(busy * MANY) / USUAL)
 }
 
@@ -100,8 +89,8 @@ struct Press {
     journey: Journey,
     /// The rehearsed ticket after each of its commands.
     states: Vec<Document>,
-    /// The audit events up to each of them.
-    events: Vec<Vec<Document>>,
+    /// What follows from the commands up to each of them.
+    rows: Vec<Vec<(&'static str, Document)>>,
     definitions: Definitions,
     /// How many people have their tickets: those with many, and the others.
     done: (usize, usize),
@@ -114,14 +103,14 @@ impl Press {
             now: Clock::System.now(),
         };
         let mut states = Vec::new();
-        let mut events: Vec<Vec<Document>> = Vec::new();
+        let mut rows: Vec<Vec<(&'static str, Document)>> = Vec::new();
         for commit in &journey.commits {
             states.push(decoded(&commit.stored, &nothing)?);
-            let mut so_far = events.last().cloned().unwrap_or_default();
-            for (_, row) in commit.rows.iter().filter(|(name, _)| *name == "audit_events") {
-                so_far.push(decoded(row, &nothing)?);
+            let mut so_far = rows.last().cloned().unwrap_or_default();
+            for (name, row) in commit.rows.iter().filter(|(name, _)| FOLLOWING.contains(name)) {
+                so_far.push((*name, decoded(row, &nothing)?));
             }
-            events.push(so_far);
+            rows.push(so_far);
         }
         let first = states
             .first()
@@ -133,7 +122,7 @@ impl Press {
             definitions: rehearsal.definitions_of(&ticket).await?,
             journey,
             states,
-            events,
+            rows,
             done: (0, 0),
         })
     }
@@ -146,11 +135,11 @@ impl Press {
         )?);
         let (busy_before, usual_before) = self.done;
         bar.set_position((busy_before * MANY + usual_before * USUAL) as u64);
-        for person in people.actors.iter().take(busy).skip(busy_before) {
-            self.print(person, MANY, &bar).await?;
+        for (n, person) in people.actors.iter().enumerate().take(busy).skip(busy_before) {
+            self.print(person, people.agent_of(n), MANY, &bar).await?;
         }
-        for person in people.readers.iter().take(usual).skip(usual_before) {
-            self.print(person, USUAL, &bar).await?;
+        for (n, person) in people.readers.iter().enumerate().take(usual).skip(usual_before) {
+            self.print(person, people.agent_of(n), USUAL, &bar).await?;
         }
         bar.finish_and_clear();
         self.done = (busy, usual);
@@ -158,24 +147,35 @@ impl Press {
     }
 
     /// One person's tickets: of twenty, three wait for approval, two for assignment, three for the agent, the rest are done.
-    async fn print(&self, person: &Requester, count: usize, bar: &ProgressBar) -> anyhow::Result<()> {
+    async fn print(
+        &self,
+        person: &Requester,
+        agent: Option<&Member>,
+        count: usize,
+        bar: &ProgressBar,
+    ) -> anyhow::Result<()> {
+        let agent = agent.context("there is no agent")?;
         let plan = [0, 0, 0, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3];
         let mut variants = Vec::new();
-        for (state, events) in self.states.iter().zip(&self.events) {
-            variants.push(self.variant(state, events, person)?);
+        for (state, rows) in self.states.iter().zip(&self.rows) {
+            variants.push(self.variant(state, rows, person, agent)?);
         }
-        let (mut tickets, mut rows) = (Vec::new(), Vec::new());
+        let mut tickets = Vec::new();
+        let mut rows: BTreeMap<&'static str, Vec<RawDocumentBuf>> = BTreeMap::new();
         for (n, state) in plan.iter().cycle().take(count).enumerate() {
             let Some(variant) = variants.get(*state) else {
                 continue;
             };
             let (ticket, of_ticket) = variant.another(n, &self.definitions)?;
             tickets.push(ticket);
-            rows.extend(of_ticket);
+            for (name, row) in of_ticket {
+                rows.entry(name).or_default().push(row);
+            }
             if tickets.len() == 500 || n + 1 == count {
+                let following = rows.iter().map(|(name, rows)| insert(&self.database, name, rows));
                 tokio::try_join!(
                     insert(&self.database, "tickets", &tickets),
-                    insert(&self.database, "audit_events", &rows),
+                    futures::future::try_join_all(following),
                 )?;
                 bar.inc(tickets.len() as u64);
                 tickets.clear();
@@ -185,7 +185,13 @@ impl Press {
         Ok(())
     }
 
-    fn variant(&self, state: &Document, events: &[Document], person: &Requester) -> anyhow::Result<Variant> {
+    fn variant(
+        &self,
+        state: &Document,
+        rows: &[(&'static str, Document)],
+        person: &Requester,
+        agent: &Member,
+    ) -> anyhow::Result<Variant> {
         let swaps = [
             (
                 &self.journey.requester.member.actor.person,
@@ -195,15 +201,16 @@ impl Press {
                 &self.journey.requester.manager.actor.person,
                 &person.manager.actor.person,
             ),
+            (&self.journey.agent.actor.person, &agent.actor.person),
         ];
         let mut stored = state.clone();
         rename(&mut stored, &swaps);
         let ticket: Ticket = bson::deserialize_from_document(stored.get_document("ticket")?.clone())?;
         let at = ticket.updated_at;
-        let rows = events.iter().map(|event| {
-            let mut event = event.clone();
-            rename(&mut event, &swaps);
-            Template::of(&event, &ticket.id, at)
+        let rows = rows.iter().map(|(name, row)| {
+            let mut row = row.clone();
+            rename(&mut row, &swaps);
+            Ok((*name, Template::of(&row, &ticket.id, at)?))
         });
         Ok(Variant {
             rows: rows.collect::<anyhow::Result<_>>()?,
@@ -217,7 +224,7 @@ impl Press {
 struct Variant {
     ticket: Ticket,
     origin: Origin,
-    rows: Vec<Template>,
+    rows: Vec<(&'static str, Template)>,
 }
 
 impl Variant {
@@ -225,7 +232,7 @@ impl Variant {
         &self,
         n: usize,
         definitions: &Definitions,
-    ) -> anyhow::Result<(RawDocumentBuf, Vec<RawDocumentBuf>)> {
+    ) -> anyhow::Result<(RawDocumentBuf, Vec<(&'static str, RawDocumentBuf)>)> {
         let now = Clock::System.now().millis();
         let age = i64::try_from(rand::random::<u64>() % 1_000_000).unwrap_or_default() * (YEAR / 1_000_000);
         let mut ticket = self.ticket.clone();
@@ -250,7 +257,7 @@ impl Variant {
         let rows = self
             .rows
             .iter()
-            .map(|row| row.copy(&copy))
+            .map(|(name, row)| Ok((*name, row.copy(&copy)?)))
             .collect::<anyhow::Result<_>>()?;
         Ok((bson::serialize_to_raw_document_buf(&new)?, rows))
     }
@@ -291,242 +298,4 @@ fn rename_value(value: &mut Bson, swaps: &[(&Person, &Person)]) {
             rename_value(item, swaps);
         }
     }
-}
-
-/// A kind of request, one for each of the people in turn.
-struct Question {
-    name: &'static str,
-    calls: Vec<Call>,
-}
-
-async fn ask(
-    service: &Service,
-    people: &People,
-    rehearsal: &Rehearsal,
-    size: usize,
-) -> anyhow::Result<Vec<ScaleFigures>> {
-    let (busy, usual) = people_of(size);
-    let step = (usual / SAMPLED).max(1);
-    let sample: Vec<&Requester> = people
-        .readers
-        .iter()
-        .take(usual)
-        .step_by(step)
-        .take(SAMPLED)
-        .collect();
-    let busiest: Vec<&Requester> = people.actors.iter().take(busy.min(1)).collect();
-    let tickets = samples(rehearsal.database(), &sample).await?;
-    let mut figures = Vec::new();
-    let mut questions = lists(&sample, &busiest);
-    questions.extend(actions(&sample, people, &tickets, rehearsal));
-    questions.extend(of_administrators(people));
-    for question in questions {
-        let mut connection = Connection::open(service.address).await?;
-        let mut took = Vec::with_capacity(REQUESTS);
-        for (n, call) in question.calls.iter().enumerate() {
-            let begun = Instant::now();
-            connection.send(call).await?;
-            if n >= question.calls.len() / 5 {
-                took.push(begun.elapsed());
-            }
-        }
-        took.sort_unstable();
-        let one = ScaleFigures {
-            tickets: size,
-            request: question.name.to_owned(),
-            p50: at_share(&took, 50),
-            p99: at_share(&took, 99),
-        };
-        crate::say(&format!(
-            "{:>8} {:28} p50 {:7.2} ms  p99 {:7.2} ms  ({:.0} requests)",
-            one.tickets,
-            one.request,
-            one.p50,
-            one.p99,
-            real(took.len()),
-        ));
-        figures.push(one);
-    }
-    Ok(figures)
-}
-
-/// Tickets of the sampled people that wait for approval, and that wait for the agent.
-#[derive(Debug, Default)]
-struct Samples {
-    waiting: Vec<(Requester, TicketId, String)>,
-    working: Vec<(Requester, TicketId, String)>,
-}
-
-async fn samples(database: &Database, people: &[&Requester]) -> anyhow::Result<Samples> {
-    use futures::TryStreamExt;
-    let mut samples = Samples::default();
-    for person in people {
-        let keys = person.member.actor.person.keys();
-        let shelves: Vec<String> = keys
-            .iter()
-            .map(|key| workflow_ops::domain::work::Shelf::Mine.key(key))
-            .collect();
-        let found: Vec<Document> = database
-            .collection::<Document>("tickets")
-            .find(bson::doc! {"work.shelves": {"$in": shelves}, "work.status": {"$nin": ["COMPLETED"]}})
-            .limit(60)
-            .await?
-            .try_collect()
-            .await?;
-        for document in found {
-            let ticket: Ticket = bson::deserialize_from_document(document.get_document("ticket")?.clone())?;
-            let Some(live) = ticket.steps.iter().rfind(|step| step.is_live()) else {
-                continue;
-            };
-            let sample = ((*person).clone(), ticket.id.clone(), live.id.to_string());
-            match ticket.version {
-                1 => samples.waiting.push(sample),
-                3 => samples.working.push(sample),
-                _ => {}
-            }
-        }
-    }
-    Ok(samples)
-}
-
-/// Lists and dashboards of people.
-fn lists(sample: &[&Requester], busiest: &[&Requester]) -> Vec<Question> {
-    let of = |name: &'static str, path: &str, people: &[&Requester], as_manager: bool| Question {
-        name,
-        calls: people
-            .iter()
-            .cycle()
-            .take(REQUESTS)
-            .map(|person| {
-                let who = if as_manager {
-                    &person.manager
-                } else {
-                    &person.member
-                };
-                Call::get(format!("/api/v1/{path}"), &who.bearer)
-            })
-            .collect(),
-    };
-    vec![
-        of("my tickets", "tickets?page_size=20", sample, false),
-        of("my tickets, page 3", "tickets?page_size=20&page=3", sample, false),
-        of(
-            "my tickets by title",
-            "tickets?page_size=20&sort_by=title",
-            sample,
-            false,
-        ),
-        of(
-            "my tickets with text",
-            "tickets?page_size=20&q=office",
-            sample,
-            false,
-        ),
-        of(
-            "tickets I may see",
-            "tickets?mine=false&page_size=20",
-            sample,
-            false,
-        ),
-        of("approvals", "tickets/manager/approvals", sample, true),
-        of("assignments", "tickets/manager/assignments", sample, true),
-        of("decisions", "tickets/manager/history", sample, true),
-        of("manager's dashboard", "tickets/manager/dashboard", sample, true),
-        of("bell", "notifications", sample, false),
-        of("my tickets (5 000)", "tickets?page_size=20", busiest, false),
-        of(
-            "approvals (5 000 tickets)",
-            "tickets/manager/approvals",
-            busiest,
-            true,
-        ),
-        of(
-            "dashboard (5 000 tickets)",
-            "tickets/manager/dashboard",
-            busiest,
-            true,
-        ),
-    ]
-}
-
-/// A ticket's page, and commands.
-fn actions(
-    sample: &[&Requester],
-    people: &People,
-    tickets: &Samples,
-    rehearsal: &Rehearsal,
-) -> Vec<Question> {
-    let waiting = tickets.waiting.iter().take(REQUESTS);
-    let working = tickets.working.iter().take(REQUESTS);
-    let agent = people.agents.first();
-    vec![
-        Question {
-            name: "ticket",
-            calls: tickets
-                .waiting
-                .iter()
-                .cycle()
-                .take(REQUESTS)
-                .map(|(person, id, _)| Call::get(format!("/api/v1/tickets/{id}"), &person.member.bearer))
-                .collect(),
-        },
-        Question {
-            name: "create",
-            calls: sample
-                .iter()
-                .cycle()
-                .take(REQUESTS)
-                .map(|person| {
-                    let body = json!({
-                        "workflow_id": rehearsal.workflow, "title": shapes::title(&random_key()),
-                        "initial_form_values": shapes::values(), "initial_form_step_ids": ["ask"],
-                    });
-                    Call::post("/api/v1/tickets".to_owned(), &person.member.bearer, &body)
-                })
-                .collect(),
-        },
-        Question {
-            name: "approve",
-            calls: waiting
-                .map(|(person, id, step)| {
-                    let path = format!("/api/v1/tickets/{id}/steps/{step}/approve");
-                    Call::post(path, &person.manager.bearer, &json!({"comment": "Fine with me."}))
-                })
-                .collect(),
-        },
-        Question {
-            name: "complete",
-            calls: working
-                .filter_map(|(_, id, step)| {
-                    let path = format!("/api/v1/tickets/{id}/steps/{step}/complete");
-                    let body = json!({"execution_notes": "Done.", "output_values": shapes::output()});
-                    Some(Call::post(path, &agent?.bearer, &body))
-                })
-                .collect(),
-        },
-    ]
-}
-
-/// Lists and figures over everything.
-fn of_administrators(people: &People) -> Vec<Question> {
-    let root = |name: &'static str, path: &str| Question {
-        name,
-        calls: (0..40)
-            .map(|_| Call::get(format!("/api/v1/{path}"), &people.administrator.bearer))
-            .collect(),
-    };
-    vec![
-        root("administrator: all tickets", "tickets?mine=false&page_size=20"),
-        root(
-            "administrator: by status",
-            "tickets?mine=false&status=COMPLETED&page_size=20",
-        ),
-        root(
-            "administrator: page 40",
-            "tickets?mine=false&page_size=20&page=40",
-        ),
-        root("administrator: audit", "admin/ticket-audit"),
-        root("administrator: figures", "admin/agent-metrics"),
-        root("administrator: dashboard", "admin/dashboard"),
-    ]
 }

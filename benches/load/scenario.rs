@@ -13,15 +13,19 @@ use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
 use workflow_ops::domain::id::{WorkflowId, random_key};
-use workflow_ops::domain::work::Queue;
+use workflow_ops::domain::work::{Queue, Shelf};
 
 /// One kind of load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scenario {
-    /// A ticket's page.
+    /// A ticket's page, of tickets that are looked at again and again.
     Detail,
+    /// A ticket's page that nobody has looked at before.
+    FirstLook,
     /// A manager's pending approvals.
     Inbox,
+    /// A manager's dashboard.
+    Dashboard,
     /// Raising a ticket.
     Create,
     /// A manager's approval.
@@ -62,6 +66,7 @@ pub(crate) struct World {
 pub(crate) enum Piece {
     Detail(Stocked),
     Inbox(Box<Requester>),
+    Dashboard(Box<Requester>),
     Create(Arc<Journey>, WorkflowId),
     Approve(Stocked),
     Complete(Stocked),
@@ -74,7 +79,12 @@ impl World {
         let journeys = self.actors.iter().cycle().take(count);
         Ok(match scenario {
             Scenario::Detail => self.details(count),
+            Scenario::FirstLook => {
+                let stock = self.stock(3, count).await?;
+                stock.into_iter().map(Piece::Detail).collect()
+            }
             Scenario::Inbox => self.inboxes(count),
+            Scenario::Dashboard => self.readers_in_turn(count).map(Piece::Dashboard).collect(),
             Scenario::Create => journeys
                 .map(|journey| Piece::Create(Arc::clone(journey), self.workflow.clone()))
                 .collect(),
@@ -124,14 +134,11 @@ impl World {
     }
 
     fn inboxes(&self, count: usize) -> Vec<Piece> {
-        self.readers
-            .iter()
-            .cycle()
-            .take(count)
-            .cloned()
-            .map(Box::new)
-            .map(Piece::Inbox)
-            .collect()
+        self.readers_in_turn(count).map(Piece::Inbox).collect()
+    }
+
+    fn readers_in_turn(&self, count: usize) -> impl Iterator<Item = Box<Requester>> {
+        self.readers.iter().cycle().take(count).cloned().map(Box::new)
     }
 
     async fn stock(&self, commands: usize, count: usize) -> anyhow::Result<Vec<Stocked>> {
@@ -166,6 +173,10 @@ impl Piece {
             }
             Self::Inbox(reader) => {
                 let path = "/api/v1/tickets/manager/approvals?page=1&page_size=20".to_owned();
+                connection.send(&Call::get(path, &reader.manager.bearer)).await?;
+            }
+            Self::Dashboard(reader) => {
+                let path = "/api/v1/tickets/manager/dashboard".to_owned();
                 connection.send(&Call::get(path, &reader.manager.bearer)).await?;
             }
             Self::Create(journey, workflow) => {
@@ -211,6 +222,12 @@ impl Piece {
                 let keys = reader.manager.actor.person.keys();
                 let queues: Vec<String> = keys.iter().map(|key| Queue::Approvals.key(key)).collect();
                 bare.inbox(&queues).await
+            }
+            Self::Dashboard(reader) => {
+                let keys = reader.manager.actor.person.keys();
+                let managed: Vec<String> = keys.iter().map(|key| Shelf::Managed.key(key)).collect();
+                let queues: Vec<String> = keys.iter().map(|key| Queue::Assignments.key(key)).collect();
+                bare.dashboard(&managed, &queues).await
             }
             Self::Create(journey, workflow) => {
                 let [created, ..] = &journey.commits;

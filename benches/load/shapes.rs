@@ -31,7 +31,7 @@ use workflow_ops::services::tickets::NewTicket;
 use workflow_ops::services::workflows::NewWorkflow;
 
 /// The collections that the relay fills, rank by rank; those of one rank are written side by side.
-pub(crate) const RANKS: [&[&str]; 3] = [
+pub(crate) const RANKS: [&[&str]; 2] = [
     &[
         "audit_events",
         "ticket_commands",
@@ -39,8 +39,7 @@ pub(crate) const RANKS: [&[&str]; 3] = [
         "ticket_notes",
         "form_versions",
     ],
-    &["notification_outbox"],
-    &["inapp_notifications"],
+    &["notification_outbox", "inapp_notifications"],
 ];
 
 /// What one command writes.
