@@ -346,11 +346,17 @@ impl Settings {
     /// [`ConfigError`] with every problem found.
     pub fn from_sources(sources: Sources) -> Result<Self, ConfigError> {
         let mut read = Reader::new(sources);
+        let settings = Self::read(&mut read);
+        read.finish(settings)
+    }
+
+    /// Reads every setting; what is wrong with them stays with the reader.
+    fn read(read: &mut Reader) -> Self {
         let environment = read.environment();
         let development = environment == Environment::Development;
         let storage_path = PathBuf::from(read.text_or("STORAGE_PATH", "storage"));
         let frontend_url = read.frontend_url();
-        let settings = Self {
+        Self {
             environment,
             log: LogSettings {
                 format: read.log_format(development),
@@ -438,8 +444,7 @@ impl Settings {
             ),
             company_name: read.text_or("COMPANY_NAME", "Workflow Ops"),
             storage_path,
-        };
-        read.finish(settings)
+        }
     }
 }
 
@@ -461,6 +466,20 @@ mod tests {
             DatabaseServer::Embedded { .. }
         ));
         assert!(matches!(settings.mail.transport, MailTransport::Log));
+    }
+
+    #[test]
+    fn the_example_file_names_every_setting_and_no_other() {
+        let example = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/.env.example"));
+        let named = example.lines().filter_map(|line| {
+            let (name, _) = line.trim_start_matches("# ").split_once('=')?;
+            let is_name = name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+            (is_name && !name.is_empty()).then_some(name)
+        });
+        let named: std::collections::BTreeSet<&str> = named.collect();
+        let mut read = Reader::new(Sources::of_pairs(&[("MAIL_TRANSPORT", "graph")]));
+        Settings::read(&mut read);
+        assert_eq!(named, *read.known());
     }
 
     #[test]

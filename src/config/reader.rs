@@ -46,6 +46,12 @@ impl Reader {
         }
     }
 
+    /// The names that have been asked for.
+    #[cfg(test)]
+    pub(super) const fn known(&self) -> &BTreeSet<&'static str> {
+        &self.known
+    }
+
     fn text(&mut self, name: &'static str) -> Option<String> {
         self.known.insert(name);
         self.sources.get(name).map(str::to_owned)

@@ -1,5 +1,7 @@
 use crate::support::{ServiceProcess, SmtpServer, TestApp, eventually_within, mail_to};
 use bson::doc;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use workflow_ops::domain::time::Clock;
@@ -22,15 +24,21 @@ async fn killed_processes_lose_no_mail_and_double_at_most_what_was_in_flight() {
     app.app.notifications.outbox.insert_absent(&rows).await.unwrap();
 
     let mut processes = vec![start(), start(), start()];
-    for kill in 0..KILLS {
-        // Each kill falls into the middle of the work: some mails further than the one before.
-        let enough = (kill + 1) * MAILS / (KILLS + 2);
+    let seed: u64 = rand::random();
+    println!("seed {seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    // Each kill falls into the middle of the work.
+    let mut moments: Vec<usize> = (0..KILLS)
+        .map(|_| random.random_range(5..MAILS * 5 / 6))
+        .collect();
+    moments.sort_unstable();
+    for enough in moments {
         let patience = Duration::from_secs(90);
         eventually_within(patience, "mails are being sent", || async {
             server.mails().len() >= enough
         })
         .await;
-        let victim = kill % processes.len();
+        let victim = random.random_range(0..processes.len());
         processes[victim].kill();
         processes[victim] = start();
     }

@@ -2,6 +2,7 @@
 
 mod administration;
 mod bell;
+mod configuration;
 mod delivery;
 mod faults;
 mod journey;

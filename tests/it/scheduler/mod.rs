@@ -225,7 +225,12 @@ async fn retention_removes_what_is_done_and_old_and_nothing_else() {
     outbox.insert_many(rows).await.unwrap();
     let jobs = jobs::all(&app.app.settings);
     let retention = jobs.iter().find(|job| job.name == "retention").unwrap();
-    assert_eq!(scheduler::run_once(&app.app, retention).await.unwrap(), 2);
+    let bells = app.database().collection::<Document>("inapp_notifications");
+    let notice =
+        |days: i64| doc! {"_id": format!("n{days}"), "expires_at": START.plus_minutes(days * DAY_MINUTES)};
+    bells.insert_many([notice(-1), notice(1)]).await.unwrap();
+    assert_eq!(scheduler::run_once(&app.app, retention).await.unwrap(), 3);
+    assert_eq!(bells.count_documents(doc! {}).await.unwrap(), 1);
     assert_eq!(outbox.count_documents(doc! {}).await.unwrap(), 3);
 }
 
