@@ -25,6 +25,7 @@ pub mod lookup_repo;
 pub mod model_usage_repo;
 pub mod mongo;
 pub mod note_repo;
+pub mod outbox_listed;
 pub mod outbox_repo;
 pub mod outbox_row;
 pub mod outbox_search;

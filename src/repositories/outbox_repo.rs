@@ -5,6 +5,7 @@
 //! sharded: a claim is one `find_one_and_update` without the row's key.
 
 use super::indexes::IndexSpec;
+use super::outbox_listed::malformed;
 use super::outbox_row::{OutboxRow, OutboxStatus, RenderedMail};
 use crate::domain::id::ClaimId;
 use crate::domain::time::Timestamp;
@@ -65,6 +66,10 @@ pub fn indexes() -> Vec<IndexSpec> {
         index(
             FIGURES,
             doc! {"created_at": 1, "notification_id": 1, "status": 1, "template_key": 1, "retry_count": 1},
+        ),
+        index(
+            "template_newest",
+            doc! {"template_key": 1, "created_at": 1, "notification_id": 1},
         ),
         index(
             "ticket_newest",
@@ -244,7 +249,7 @@ fn read_claimed(document: Document, locked_by: String) -> Claimed {
     let lease = Lease { key, locked_by };
     match bson::deserialize_from_document::<OutboxRow>(document) {
         Ok(row) => Claimed::Row(lease, Box::new(row)),
-        Err(error) => Claimed::Malformed(lease, format!("not a valid row: {error}")),
+        Err(error) => Claimed::Malformed(lease, malformed(&error)),
     }
 }
 

@@ -35,6 +35,13 @@ impl OutboxStatus {
             Self::Cancelled => "CANCELLED",
         }
     }
+
+    /// The status that a word stands for.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Pending, Self::Sent, Self::Failed, Self::Cancelled]
+            .into_iter()
+            .find(|status| status.as_str() == word)
+    }
 }
 
 /// What was handed to the transport.

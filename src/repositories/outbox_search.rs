@@ -3,8 +3,9 @@
 //! Lists over all mails stop counting at 10 000; a text filter and orders other than by creation look at the newest
 //! 20 000 (design 3).
 
+use super::outbox_listed::{ListedRow, StoredRow};
 use super::outbox_repo::{FIGURES, OutboxRepo};
-use super::outbox_row::{OutboxRow, OutboxStatus};
+use super::outbox_row::OutboxStatus;
 use crate::domain::notice::TemplateKey;
 use crate::domain::time::Timestamp;
 use bson::{Bson, Document, doc};
@@ -66,7 +67,7 @@ impl OutboxOrder {
 #[derive(Debug, Clone, Default)]
 pub struct OutboxPage {
     /// The page.
-    pub rows: Vec<OutboxRow>,
+    pub rows: Vec<ListedRow>,
     /// How many pass the filter.
     pub total: u64,
 }
@@ -121,26 +122,33 @@ impl OutboxRepo {
         paging.push(doc! {"$project": {"rendered": 0}});
         let documents: Vec<Document> = self.documents().aggregate(paging).await?.try_collect().await?;
         Ok(OutboxPage {
-            rows: documents.into_iter().filter_map(readable).collect(),
+            rows: documents
+                .into_iter()
+                .map(|row| StoredRow::read(row).into())
+                .collect(),
             total,
         })
     }
 
     /// A ticket's mails, oldest first.
-    pub async fn of_ticket(&self, ticket_id: &str) -> Result<Vec<OutboxRow>> {
+    pub async fn of_ticket(&self, ticket_id: &str) -> Result<Vec<StoredRow>> {
         let found = self
             .documents()
             .find(doc! {"ticket_id": ticket_id})
             .sort(doc! {"created_at": 1})
             .limit(TICKET_LIMIT);
         let documents: Vec<Document> = found.await?.try_collect().await?;
-        Ok(documents.into_iter().filter_map(readable).collect())
+        Ok(documents.into_iter().map(StoredRow::read).collect())
     }
 
-    /// The mail with this public id.
-    pub async fn find(&self, notification_id: &str) -> Result<Option<OutboxRow>> {
+    /// The row with this public id; one without a public id is found by its key.
+    pub async fn find(&self, notification_id: &str) -> Result<Option<StoredRow>> {
         let with_id = doc! {"notification_id": notification_id};
-        Ok(self.documents().find_one(with_id).await?.and_then(readable))
+        if let Some(row) = self.documents().find_one(with_id).await? {
+            return Ok(Some(StoredRow::read(row)));
+        }
+        let without = doc! {"_id": notification_id, "notification_id": {"$not": {"$type": "string"}}};
+        Ok(self.documents().find_one(without).await?.map(StoredRow::read))
     }
 
     /// Puts a `FAILED` mail back with fresh attempts, within a transaction; false when it is not `FAILED`. Whoever
@@ -396,17 +404,6 @@ fn selection(filter: &OutboxFilter, order: OutboxOrder) -> Vec<Document> {
         pipeline.push(doc! {"$match": {"recipients": literal}});
     }
     pipeline
-}
-
-/// A row that can be read; others are left out of lists, and the drain parks them.
-fn readable(document: Document) -> Option<OutboxRow> {
-    match bson::deserialize_from_document(document) {
-        Ok(row) => Some(row),
-        Err(error) => {
-            tracing::warn!(%error, "a row of the outbox cannot be read");
-            None
-        }
-    }
 }
 
 fn count_of(document: &Document, field: &str) -> Option<u64> {

@@ -5,8 +5,9 @@ use crate::domain::error::{ErrorCode, ServiceError};
 use crate::domain::person::Actor;
 use crate::domain::time::Clock;
 use crate::repositories::admin_audit_repo::AdminAuditRepo;
+use crate::repositories::outbox_listed::{ListedRow, StoredRow};
 use crate::repositories::outbox_repo::OutboxRepo;
-use crate::repositories::outbox_row::{OutboxRow, OutboxStatus};
+use crate::repositories::outbox_row::OutboxStatus;
 use crate::repositories::outbox_search::{OutboxFilter, OutboxOrder, OutboxPage, PageRequest};
 use crate::repositories::transaction::{Transaction, TransactionFault, settled};
 use crate::services::access::require_admin;
@@ -34,7 +35,7 @@ pub struct OutboxAdmin {
 #[derive(Debug, Clone)]
 pub struct ShownMail {
     /// The row.
-    pub row: OutboxRow,
+    pub row: ListedRow,
     /// Subject and HTML body; absent when it cannot be rendered.
     pub content: Option<(String, String)>,
 }
@@ -161,14 +162,18 @@ impl OutboxAdmin {
         Ok(true)
     }
 
-    async fn shown(&self, row: OutboxRow) -> Result<ShownMail, ServiceError> {
-        let content = match self.composer.shown(&row, self.clock.now()).await {
-            Ok(content) => Some(content),
-            Err(error) => {
-                tracing::warn!(notification.id = %row.notification_id, error = %error, "a mail cannot be shown");
-                None
-            }
+    async fn shown(&self, stored: StoredRow) -> Result<ShownMail, ServiceError> {
+        let content = match &stored {
+            StoredRow::Mail(row) => match self.composer.shown(row, self.clock.now()).await {
+                Ok(content) => Some(content),
+                Err(error) => {
+                    tracing::warn!(notification.id = %row.notification_id, error = %error, "a mail cannot be shown");
+                    None
+                }
+            },
+            StoredRow::Unreadable(_) => None,
         };
+        let row = stored.into();
         Ok(ShownMail { row, content })
     }
 

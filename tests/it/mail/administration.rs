@@ -402,12 +402,13 @@ async fn only_what_changed_of_the_configuration_is_recorded() {
 }
 
 #[tokio::test]
-async fn a_row_that_cannot_be_read_spoils_no_list_and_no_figure() {
+async fn a_row_that_cannot_be_read_is_listed_as_far_as_it_can_be_and_spoils_no_figure() {
     let (_server, app, failed, _) = with_a_failed_and_a_waiting_mail().await;
     let rows = app.database().collection::<bson::Document>("notification_outbox");
     let ticket = failed.ticket_id.as_ref().unwrap().as_str();
     let broken = doc! {
-        "_id": "broken", "notification_id": "NTF-000000000000", "status": "FAILED", "recipients": [bson::Bson::Null],
+        "_id": "broken", "notification_id": "NTF-000000000000", "status": "FAILED",
+        "recipients": [bson::Bson::Null, "omar@contoso.example"],
         "retry_count": "many", "template_key": 7, "ticket_id": ticket, "created_at": crate::support::START,
     };
     rows.insert_one(broken).await.unwrap();
@@ -423,10 +424,31 @@ async fn a_row_that_cannot_be_read_spoils_no_list_and_no_figure() {
         &format!("/ticket/{ticket}"),
     ] {
         let reply = admin.get(&format!("{LIST}{path}")).await.expect(200);
-        assert!(!reply.text.contains("NTF-000000000000"), "{path}");
+        let is_figures = matches!(path, "/stats" | "/dashboard");
+        assert_eq!(reply.text.contains("NTF-000000000000"), !is_figures, "{path}");
     }
+    let all = admin.get(LIST).await.expect(200).body;
+    let listed = all["items"].as_array().unwrap().len();
+    assert_eq!((&all["total"], listed), (&json!(4), 4));
     assert_eq!(admin.get(&format!("{LIST}/stats")).await.body["total"], 4);
-    admin.get(&format!("{LIST}/NTF-000000000000")).await.expect(404);
+    let path = format!("{LIST}/NTF-000000000000");
+    let shown = admin.get(&path).await.expect(200).body;
+    assert_eq!(
+        (&shown["status"], &shown["template_key"], &shown["recipients"]),
+        (
+            &json!("FAILED"),
+            &json!("UNKNOWN"),
+            &json!(["omar@contoso.example"])
+        )
+    );
+    assert_eq!(
+        (&shown["ticket_id"], &shown["email_content"]),
+        (&json!(ticket), &json!(null))
+    );
+    let why = shown["last_error"].as_str().unwrap();
+    assert!(why.starts_with("not a valid row"), "{why}");
+    let nameless = admin.get(&format!("{LIST}/nothing")).await.expect(200).body;
+    assert_eq!(nameless["notification_id"], "nothing");
     admin.get("/api/v1/admin/agent-metrics").await.expect(200);
     assert_eq!(
         admin.get("/api/v1/admin/health").await.expect(200).body["email"]["waiting"],

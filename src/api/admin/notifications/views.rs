@@ -1,8 +1,8 @@
 //! Mails and their figures on the wire.
 
-use crate::api::view::wire_time::{wire_time, wire_time_option};
-use crate::domain::person::Email;
-use crate::repositories::outbox_row::OutboxRow;
+use crate::api::view::wire_time::wire_time_option;
+use crate::domain::notice::TemplateKey;
+use crate::repositories::outbox_listed::ListedRow;
 use crate::repositories::outbox_search::OutboxPage;
 use crate::services::admin::outbox::ShownMail;
 use crate::services::admin::outbox_figures::{OutboxFigures, StatusCounts};
@@ -26,6 +26,7 @@ pub(super) struct MailPage {
 struct MailItem {
     notification_id: String,
     ticket_id: Option<String>,
+    /// One of the 26 keys, `UNKNOWN` in a row that cannot be read.
     template_key: &'static str,
     template_name: String,
     recipients: Vec<String>,
@@ -33,7 +34,7 @@ struct MailItem {
     status: &'static str,
     retry_count: i32,
     last_error: Option<String>,
-    created_at: String,
+    created_at: Option<String>,
     sent_at: Option<String>,
     next_retry_at: Option<String>,
     /// Set while it is being sent.
@@ -71,7 +72,7 @@ struct FailedItem {
     status: &'static str,
     retry_count: i32,
     last_error: Option<String>,
-    created_at: String,
+    created_at: Option<String>,
 }
 
 /// A ticket's mails.
@@ -86,13 +87,14 @@ pub(super) struct TicketMails {
 #[derive(Debug, Serialize, ToSchema)]
 struct TicketMail {
     notification_id: String,
+    /// One of the 26 keys, `UNKNOWN` in a row that cannot be read.
     template_key: &'static str,
     template_name: String,
     recipients: Vec<String>,
     status: &'static str,
     retry_count: i32,
     last_error: Option<String>,
-    created_at: String,
+    created_at: Option<String>,
     sent_at: Option<String>,
     email_subject: Option<String>,
     email_body: Option<String>,
@@ -105,6 +107,7 @@ pub(super) struct MailDetail {
     ticket_id: Option<String>,
     /// Always `EMAIL`.
     notification_type: &'static str,
+    /// One of the 26 keys, `UNKNOWN` in a row that cannot be read.
     template_key: &'static str,
     template_name: String,
     recipients: Vec<String>,
@@ -114,7 +117,7 @@ pub(super) struct MailDetail {
     next_retry_at: Option<String>,
     locked_until: Option<String>,
     locked_by: Option<String>,
-    created_at: String,
+    created_at: Option<String>,
     sent_at: Option<String>,
     #[schema(value_type = Object)]
     payload: Map<String, Value>,
@@ -196,8 +199,8 @@ impl TicketMails {
     }
 }
 
-impl From<OutboxRow> for MailItem {
-    fn from(row: OutboxRow) -> Self {
+impl From<ListedRow> for MailItem {
+    fn from(row: ListedRow) -> Self {
         let text = |name: &str| {
             row.payload
                 .get(name)
@@ -212,15 +215,15 @@ impl From<OutboxRow> for MailItem {
                 workflow_name: text("workflow_name"),
                 workflow_id: text("workflow_id"),
             },
-            notification_id: row.notification_id.to_string(),
-            ticket_id: row.ticket_id.map(|id| id.to_string()),
-            template_key: row.template_key.as_str(),
-            template_name: row.template_key.title(),
-            recipients: addresses(&row.recipients),
+            notification_id: row.notification_id,
+            ticket_id: row.ticket_id,
+            template_key: key_word(row.template_key),
+            template_name: key_name(row.template_key),
+            recipients: row.recipients,
             status: row.status.as_str(),
             retry_count: row.retry_count,
             last_error: row.last_error,
-            created_at: wire_time(row.created_at),
+            created_at: wire_time_option(row.created_at),
             sent_at: wire_time_option(row.sent_at),
             next_retry_at: wire_time_option(row.next_retry_at),
             locked_by: row.locked_by,
@@ -229,17 +232,17 @@ impl From<OutboxRow> for MailItem {
     }
 }
 
-impl From<OutboxRow> for FailedItem {
-    fn from(row: OutboxRow) -> Self {
+impl From<ListedRow> for FailedItem {
+    fn from(row: ListedRow) -> Self {
         Self {
-            notification_id: row.notification_id.to_string(),
-            ticket_id: row.ticket_id.map(|id| id.to_string()),
-            template_key: row.template_key.as_str(),
-            recipients: addresses(&row.recipients),
+            notification_id: row.notification_id,
+            ticket_id: row.ticket_id,
+            template_key: key_word(row.template_key),
+            recipients: row.recipients,
             status: row.status.as_str(),
             retry_count: row.retry_count,
             last_error: row.last_error,
-            created_at: wire_time(row.created_at),
+            created_at: wire_time_option(row.created_at),
         }
     }
 }
@@ -249,14 +252,14 @@ impl From<ShownMail> for TicketMail {
         let row = mail.row;
         let (email_subject, email_body) = mail.content.unzip();
         Self {
-            notification_id: row.notification_id.to_string(),
-            template_key: row.template_key.as_str(),
-            template_name: row.template_key.title(),
-            recipients: addresses(&row.recipients),
+            notification_id: row.notification_id,
+            template_key: key_word(row.template_key),
+            template_name: key_name(row.template_key),
+            recipients: row.recipients,
             status: row.status.as_str(),
             retry_count: row.retry_count,
             last_error: row.last_error,
-            created_at: wire_time(row.created_at),
+            created_at: wire_time_option(row.created_at),
             sent_at: wire_time_option(row.sent_at),
             email_subject,
             email_body,
@@ -268,19 +271,19 @@ impl From<ShownMail> for MailDetail {
     fn from(mail: ShownMail) -> Self {
         let row = mail.row;
         Self {
-            notification_id: row.notification_id.to_string(),
-            ticket_id: row.ticket_id.map(|id| id.to_string()),
+            notification_id: row.notification_id,
+            ticket_id: row.ticket_id,
             notification_type: "EMAIL",
-            template_key: row.template_key.as_str(),
-            template_name: row.template_key.title(),
-            recipients: addresses(&row.recipients),
+            template_key: key_word(row.template_key),
+            template_name: key_name(row.template_key),
+            recipients: row.recipients,
             status: row.status.as_str(),
             retry_count: row.retry_count,
             last_error: row.last_error,
             next_retry_at: wire_time_option(row.next_retry_at),
             locked_until: wire_time_option(row.locked_until),
             locked_by: row.locked_by,
-            created_at: wire_time(row.created_at),
+            created_at: wire_time_option(row.created_at),
             sent_at: wire_time_option(row.sent_at),
             payload: row.payload.0,
             email_content: mail.content.map(|(subject, body)| MailContent { subject, body }),
@@ -322,6 +325,10 @@ impl From<OutboxFigures> for Dashboard {
     }
 }
 
-fn addresses(recipients: &[Email]) -> Vec<String> {
-    recipients.iter().map(ToString::to_string).collect()
+fn key_word(key: Option<TemplateKey>) -> &'static str {
+    key.map_or("UNKNOWN", TemplateKey::as_str)
+}
+
+fn key_name(key: Option<TemplateKey>) -> String {
+    key.map_or_else(|| "Unknown".to_owned(), TemplateKey::title)
 }
