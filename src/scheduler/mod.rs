@@ -28,15 +28,24 @@ pub async fn start(app: &App) -> anyhow::Result<()> {
         tracing::info!("background jobs are switched off (SCHEDULER_ENABLED)");
         return Ok(());
     }
+    start_jobs(app, jobs::all(&app.settings)).await?;
+    app.tasks.tracker.spawn(app.notifications.drain.clone().run());
+    Ok(())
+}
+
+/// Starts these jobs; each runs at once and then in its rhythm, until shutdown begins.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_jobs(app: &App, jobs: Vec<Job>) -> anyhow::Result<()> {
     let mut cron = JobScheduler::new().await?;
-    for job in jobs::all(&app.settings) {
+    for job in jobs {
         let ticker = Ticker::new(app.clone(), job);
         cron.add(cron_job(&ticker)?).await?;
         // The library's first tick comes one interval after start.
         ticker.tick();
     }
     cron.start().await?;
-    app.tasks.tracker.spawn(app.notifications.drain.clone().run());
     let stopping = app.tasks.stopping.clone();
     app.tasks.tracker.spawn(async move {
         stopping.cancelled().await;

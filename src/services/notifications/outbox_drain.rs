@@ -89,7 +89,8 @@ impl OutboxDrain {
         loop {
             // Registered before looking, so that a row enqueued meanwhile is not missed.
             let woken = self.0.parts.outbox.woken();
-            if let Err(error) = self.sweep().await {
+            // A defect that one sweep meets must not end the loop; the panic itself is in the log.
+            if let Ok(Err(error)) = AssertUnwindSafe(self.sweep()).catch_unwind().await {
                 tracing::error!(error = %error, "the outbox could not be read");
             }
             tokio::select! {

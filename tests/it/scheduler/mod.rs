@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
-use workflow_ops::repositories::outbox_row::OutboxRow;
+use workflow_ops::repositories::outbox_listed::StoredRow;
+use workflow_ops::repositories::outbox_row::OutboxStatus;
 use workflow_ops::scheduler::job::{Job, Ticker, Where};
 use workflow_ops::scheduler::status::JobStatus;
 use workflow_ops::scheduler::{self, jobs};
@@ -130,6 +131,53 @@ async fn a_job_that_panics_or_fails_is_counted_and_runs_again() {
 }
 
 #[tokio::test]
+async fn the_scheduler_survives_a_drain_that_panics_and_says_so_in_health() {
+    let app = TestApp::with_people().await;
+    let runs = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&runs);
+    let second = Duration::from_secs(1);
+    let drain = Job::new("outbox_drain", second, Where::Everywhere, move |app| {
+        let run = counted.fetch_add(1, Ordering::SeqCst);
+        async move {
+            assert!(run != 0, "the first run panics");
+            Ok(u64::try_from(app.notifications.drain.drain().await?)?)
+        }
+    });
+    let other = Job::new("other", second, Where::Everywhere, |_| async { Ok(0) });
+    let row = mail_to("ann@contoso.example");
+    let outbox = &app.app.notifications.outbox;
+    outbox.insert_absent(std::slice::from_ref(&row)).await.unwrap();
+    scheduler::start_jobs(&app.app, vec![drain, other]).await.unwrap();
+    eventually("the drain has failed", || async {
+        status(&app, "outbox_drain").failures == 1
+    })
+    .await;
+    let health = || async {
+        let admin = app.person("sven.berg");
+        admin.get("/api/v1/admin/health").await.expect(200).body
+    };
+    let ill = health().await;
+    assert_eq!(ill["status"], "degraded");
+    assert_eq!(ill["scheduler"]["status"], "degraded");
+    let drain = &ill["scheduler"]["jobs"]["outbox_drain"];
+    assert_eq!(
+        (&drain["status"], &drain["failures"]),
+        (&json!("degraded"), &json!(1))
+    );
+    assert!(drain["last_failure_at"].is_string(), "{drain}");
+    let (ran, others) = (status(&app, "outbox_drain").runs, status(&app, "other").runs);
+    eventually("both go on", || async {
+        status(&app, "outbox_drain").runs > ran && status(&app, "other").runs > others
+    })
+    .await;
+    let row: StoredRow = outbox.find(row.notification_id.as_str()).await.unwrap().unwrap();
+    assert_eq!(row.mail().unwrap().status, OutboxStatus::Sent, "mail flows again");
+    let well = health().await;
+    assert_eq!(well["scheduler"]["running"], true);
+    assert_eq!(well["scheduler"]["jobs"]["outbox_drain"]["failures"], 1);
+}
+
+#[tokio::test]
 async fn a_job_for_one_process_is_taken_over_when_that_process_ends() {
     let one = TestApp::new().await;
     let two = one.second_process(&[]).await;
@@ -244,8 +292,8 @@ async fn a_lease_that_ended_long_ago_is_no_longer_shown() {
     let jobs = jobs::all(&app.app.settings);
     let cleanup = jobs.iter().find(|job| job.name == "lease_cleanup").unwrap();
     let locked = || async {
-        let row: OutboxRow = outbox.find(row.notification_id.as_str()).await.unwrap().unwrap();
-        row.locked_by.is_some()
+        let row = outbox.find(row.notification_id.as_str()).await.unwrap().unwrap();
+        row.mail().unwrap().locked_by.is_some()
     };
     app.clock.advance(90_000);
     scheduler::run_once(&app.app, cleanup).await.unwrap();
