@@ -128,7 +128,7 @@ async fn serve_until_stopped(
     let ended = tokio::select! {
         served = serving => served?,
         () = lifecycle::signalled() => Ok(()),
-        reason = database_died => Err(anyhow::anyhow!("the embedded database stopped: {reason}")),
+        reason = database_died => Err(anyhow::anyhow!(reason)),
     };
     lifecycle::finish(app).await;
     if let Some(server) = embedded {

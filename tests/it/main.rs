@@ -22,5 +22,7 @@ mod lookups;
 mod mail;
 mod proof;
 mod scheduler;
+mod start;
 mod support;
 mod tickets;
+mod workflows;

@@ -262,7 +262,7 @@ async fn a_full_disk_of_the_database_loses_nothing() {
         crate::proof::tell("left out: this machine lets no small file system be mounted");
         return;
     };
-    let server = EmbeddedServer::start(folder.path(), mongo::program().as_deref())
+    let mut server = EmbeddedServer::start(folder.path(), mongo::program().as_deref())
         .await
         .unwrap();
     let uri = secrecy::ExposeSecret::expose_secret(&server.uri()).to_owned();
@@ -271,7 +271,7 @@ async fn a_full_disk_of_the_database_loses_nothing() {
     let stage = Stage::on(app, Stage::usual()).await;
     let ticket = stage.raise(ANN, "Full").await;
     let ann = stage.person(ANN);
-    disk.fill();
+    disk.fill("ballast", 256 * 1024);
     let mut acknowledged = 0;
     let begun = Instant::now();
     let refused = loop {
@@ -291,9 +291,17 @@ async fn a_full_disk_of_the_database_loses_nothing() {
         acknowledged += 1;
     };
     let refused = refused.expect(503);
-    disk.empty();
-    // The database ends itself when it cannot write its journal; its supervisor starts it again.
+    // The database ends itself when it cannot write its journal, and says why; a start that finds no room does too.
+    let full = format!(
+        "no room is left on the disk of {}; make room and start again",
+        folder.path().display()
+    );
+    assert_eq!(server.died().await, full);
     drop(server);
+    disk.fill("rest", 4 * 1024);
+    let too_early = EmbeddedServer::start(folder.path(), mongo::program().as_deref()).await;
+    assert_eq!(too_early.unwrap_err().to_string(), full);
+    disk.empty();
     let mut again = None;
     eventually("the database runs again", async || {
         let started = EmbeddedServer::start(folder.path(), mongo::program().as_deref()).await;
@@ -341,18 +349,17 @@ impl<'a> SmallDisk<'a> {
             .then_some(Self { folder })
     }
 
-    /// Leaves a few hundred kilobytes of room.
-    fn fill(&self) {
-        let ballast = std::fs::File::create(self.folder.join("ballast")).unwrap();
-        let mut left = 420 << 20;
-        let piece = vec![0_u8; 256 * 1024];
-        while left > 0 && std::io::Write::write_all(&mut &ballast, &piece).is_ok() {
-            left -= piece.len();
-        }
+    /// Leaves less room than a piece.
+    fn fill(&self, name: &str, piece: usize) {
+        let ballast = std::fs::File::create(self.folder.join(name)).unwrap();
+        let piece = vec![0_u8; piece];
+        while std::io::Write::write_all(&mut &ballast, &piece).is_ok() {}
     }
 
     fn empty(&self) {
-        std::fs::remove_file(self.folder.join("ballast")).unwrap();
+        for name in ["ballast", "rest"] {
+            std::fs::remove_file(self.folder.join(name)).unwrap();
+        }
     }
 }
 

@@ -4,14 +4,20 @@
 //! process on the same folder connects and leaves it running, and after a `kill -9` of the owner the next start takes
 //! the living server over.
 
+mod post_mortem;
+
 use bson::doc;
 use mongodb::Client;
 use mongodb::options::{ClientOptions, ServerAddress};
+use post_mortem::why_it_stopped;
 use secrecy::SecretString;
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 /// How long a server may take to become primary after its start.
@@ -27,6 +33,12 @@ pub enum EmbeddedError {
     /// There is no `mongod` to start.
     #[error("no mongod program found; run scripts/install-mongod, or set MONGOD_PATH")]
     NoProgram,
+    /// Nothing more can be written, not even the server's own log.
+    #[error("no room is left on the disk of {folder}; make room and start again")]
+    DiskFull {
+        /// The data folder.
+        folder: String,
+    },
     /// The data folder cannot be used.
     #[error("the data folder {folder} cannot be used: {source}")]
     Folder {
@@ -94,9 +106,17 @@ impl EmbeddedServer {
         }
         let program = find_program(program).ok_or(EmbeddedError::NoProgram)?;
         let port = choose_port(folder).map_err(|source| unusable(folder, source))?;
+        remember(folder, "port", u32::from(port))?;
         let mut child = spawn(&program, folder, port)?;
-        remember(folder, port, child.id()).map_err(|source| unusable(folder, source))?;
-        wait_until_primary(port, &log_path(folder), Some(&mut child)).await?;
+        let started = async {
+            remember(folder, "pid", child.id().unwrap_or_default())?;
+            wait_until_primary(port, &log_path(folder), Some(&mut child)).await
+        };
+        if let Err(error) = started.await {
+            // Nobody would know of a server that is left behind now.
+            let _ = child.kill().await;
+            return Err(error);
+        }
         Ok(Self {
             port,
             owned: Some(Owned {
@@ -117,22 +137,22 @@ impl EmbeddedServer {
         self.owned.is_some()
     }
 
-    /// Resolves when the server ends by itself; never for a server that another process started.
+    /// Resolves when the server ends by itself, with why; never for a server that another process owns.
     pub async fn died(&mut self) -> String {
-        match self
-            .owned
-            .as_mut()
-            .and_then(|owned| Some((owned.child.as_mut()?, &owned.folder)))
-        {
-            Some((child, folder)) => {
-                let status = child
-                    .wait()
-                    .await
-                    .map_or_else(|error| error.to_string(), |status| status.to_string());
-                last_words(&log_path(folder)).unwrap_or(status)
+        let Some(owned) = self.owned.as_mut() else {
+            return std::future::pending().await;
+        };
+        let status = match owned.child.as_mut() {
+            Some(child) => child
+                .wait()
+                .await
+                .map_or_else(|error| error.to_string(), |status| status.to_string()),
+            None => {
+                connections_refused(self.port).await;
+                "it ended".to_owned()
             }
-            None => std::future::pending().await,
-        }
+        };
+        why_it_stopped(&owned.folder, &status).to_string()
     }
 
     /// Stops the server if this process owns it; leaves it running otherwise.
@@ -174,10 +194,11 @@ fn uri(port: u16) -> String {
 }
 
 fn unusable(folder: &Path, source: std::io::Error) -> EmbeddedError {
-    EmbeddedError::Folder {
-        folder: folder.display().to_string(),
-        source,
+    let folder = folder.display().to_string();
+    if source.kind() == ErrorKind::StorageFull {
+        return EmbeddedError::DiskFull { folder };
     }
+    EmbeddedError::Folder { folder, source }
 }
 
 fn log_path(folder: &Path) -> PathBuf {
@@ -253,9 +274,8 @@ fn choose_port(folder: &Path) -> std::io::Result<u16> {
         .map(|address| address.port())
 }
 
-fn remember(folder: &Path, port: u16, pid: Option<u32>) -> std::io::Result<()> {
-    std::fs::write(folder.join("port"), port.to_string())?;
-    std::fs::write(folder.join("pid"), pid.unwrap_or_default().to_string())
+fn remember(folder: &Path, name: &str, number: u32) -> Result<(), EmbeddedError> {
+    std::fs::write(folder.join(name), number.to_string()).map_err(|source| unusable(folder, source))
 }
 
 fn spawn(program: &Path, folder: &Path, port: u16) -> Result<Child, EmbeddedError> {
@@ -263,6 +283,8 @@ fn spawn(program: &Path, folder: &Path, port: u16) -> Result<Child, EmbeddedErro
     let log = std::fs::canonicalize(folder)
         .map_err(|source| unusable(folder, source))?
         .join("mongod.log");
+    // One older log is kept; the server itself would keep one for each start.
+    let _ = std::fs::rename(&log, log.with_extension("log.before"));
     let mut command = Command::new(program);
     command.args([
         "--replSet",
@@ -298,11 +320,8 @@ async fn wait_until_primary(
         if let Some(child) = child.as_deref_mut()
             && let Ok(Some(status)) = child.try_wait()
         {
-            let reason = last_words(log).unwrap_or_else(|| status.to_string());
-            return Err(EmbeddedError::Stopped {
-                reason,
-                log: log.display().to_string(),
-            });
+            let folder = log.parent().unwrap_or(log);
+            return Err(why_it_stopped(folder, &status.to_string()));
         }
         let hello = tokio::time::timeout(QUESTION, admin.run_command(doc! {"hello": 1})).await;
         if let Ok(Ok(answer)) = hello {
@@ -373,19 +392,11 @@ fn client(port: u16) -> mongodb::error::Result<Client> {
     Client::with_options(options)
 }
 
-/// The last fatal or error line of the server's log, which names a full disk or a locked folder.
-fn last_words(log: &Path) -> Option<String> {
-    let text = std::fs::read_to_string(log).ok()?;
-    let line = text
-        .lines()
-        .rev()
-        .take(200)
-        .find(|line| line.contains(r#""s":"F""#) || line.contains(r#""s":"E""#))?;
-    let entry: serde_json::Value = serde_json::from_str(line).ok()?;
-    let message = entry.get("msg")?.as_str()?.to_owned();
-    let cause = entry
-        .get("attr")
-        .and_then(|attr| attr.get("error"))
-        .map(ToString::to_string);
-    Some(cause.map_or_else(|| message.clone(), |cause| format!("{message} {cause}")))
+/// Resolves when nobody listens on the port any more.
+async fn connections_refused(port: u16) {
+    while let Ok(mut connection) = TcpStream::connect(("127.0.0.1", port)).await {
+        // The server says nothing by itself, so this ends with the server, or when it tires of the silence.
+        let _ = connection.read_u8().await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
