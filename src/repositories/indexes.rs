@@ -1,10 +1,14 @@
 //! Indexes as data: what every query relies on, created at start. A failing build stops the start.
 
 use bson::{Document, doc};
+use futures::{StreamExt, TryStreamExt};
 use mongodb::options::{Collation, CollationStrength, IndexOptions};
 use mongodb::{Database, IndexModel};
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// How many collections are looked after at the same time.
+const SIDE_BY_SIDE: usize = 8;
 
 /// One index.
 #[derive(Debug, Clone)]
@@ -130,31 +134,42 @@ pub async fn ensure(database: &Database) -> anyhow::Result<()> {
     for spec in all() {
         by_collection.entry(spec.collection).or_default().push(spec);
     }
-    let existing: Vec<String> = database.list_collection_names().await?;
-    for (collection, specs) in by_collection {
-        if !existing.iter().any(|name| name == collection) {
-            create_collection(database, collection).await?;
-        }
-        let handle = database.collection::<Document>(collection);
+    let existing = database.list_collection_names().await?;
+    futures::stream::iter(by_collection)
+        .map(|(collection, specs)| {
+            let is_there = existing.iter().any(|name| name == collection);
+            ensure_of(database, collection, specs, is_there)
+        })
+        .buffer_unordered(SIDE_BY_SIDE)
+        .try_collect()
+        .await
+}
+
+/// Creates what is missing of one collection.
+async fn ensure_of(
+    database: &Database,
+    collection: &'static str,
+    specs: Vec<IndexSpec>,
+    is_there: bool,
+) -> anyhow::Result<()> {
+    let handle = database.collection::<Document>(collection);
+    let mut missing = specs;
+    if is_there {
         let present = handle.list_index_names().await?;
-        let missing: Vec<_> = specs
-            .iter()
-            .filter(|spec| !present.iter().any(|name| name == spec.name))
-            .collect();
-        if missing.is_empty() {
-            continue;
-        }
-        let names = missing
-            .iter()
-            .map(|spec| spec.name)
-            .collect::<Vec<_>>()
-            .join(", ");
-        tracing::info!(collection, indexes = %names, "building indexes");
-        handle
-            .create_indexes(missing.iter().map(|spec| spec.model()))
-            .await
-            .map_err(|error| anyhow::anyhow!("cannot build the indexes {names} of {collection}: {error}"))?;
+        missing.retain(|spec| !present.iter().any(|name| name == spec.name));
+    } else {
+        create_collection(database, collection).await?;
     }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> = missing.iter().map(|spec| spec.name).collect();
+    let names = names.join(", ");
+    tracing::info!(collection, indexes = %names, "building indexes");
+    handle
+        .create_indexes(missing.iter().map(IndexSpec::model))
+        .await
+        .map_err(|error| anyhow::anyhow!("cannot build the indexes {names} of {collection}: {error}"))?;
     Ok(())
 }
 
