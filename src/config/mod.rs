@@ -479,7 +479,7 @@ mod tests {
         let named: std::collections::BTreeSet<&str> = named.collect();
         let mut read = Reader::new(Sources::of_pairs(&[("MAIL_TRANSPORT", "graph")]));
         Settings::read(&mut read);
-        assert_eq!(named, *read.known());
+        assert_eq!(named, read.known);
     }
 
     #[test]

@@ -17,7 +17,7 @@ application/vnd.openxmlformats-officedocument.spreadsheetml.sheet,text/plain,tex
 
 pub(super) struct Reader {
     sources: Sources,
-    known: BTreeSet<&'static str>,
+    pub(super) known: BTreeSet<&'static str>,
     problems: Vec<String>,
 }
 
@@ -44,12 +44,6 @@ impl Reader {
                 problems: self.problems,
             })
         }
-    }
-
-    /// The names that have been asked for.
-    #[cfg(test)]
-    pub(super) const fn known(&self) -> &BTreeSet<&'static str> {
-        &self.known
     }
 
     fn text(&mut self, name: &'static str) -> Option<String> {

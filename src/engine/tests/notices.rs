@@ -279,3 +279,20 @@ fn s4_the_end_of_a_ticket_is_recorded_as_the_end_of_its_change_request_too() {
             .contains(&"carl".to_owned())
     );
 }
+
+#[test]
+fn a_note_on_a_parallel_approval_is_told_to_the_other_approvers_and_the_requester() {
+    let both = json!({"approver_resolution": "SPECIFIC_EMAIL", "parallel_approval": "ALL",
+        "parallel_approvers": ["carl@example.com", "cora@example.com"]});
+    let mut world = World::raised(definition(
+        vec![step("ok", "APPROVAL_STEP", both), end("done")],
+        &[("ok", "APPROVE", "done")],
+    ));
+    let note = Command::AddNote {
+        step: world.id("ok"),
+        content: "a word".into(),
+        attachment_ids: vec![],
+    };
+    world.must("carl", note);
+    assert_eq!(world.told(TemplateKey::NoteAdded), ["cora", "ann"]);
+}

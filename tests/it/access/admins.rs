@@ -1,4 +1,5 @@
 use crate::support::TestApp;
+use bson::{Document, doc};
 use pretty_assertions::assert_eq;
 use serde_json::json;
 
@@ -101,6 +102,17 @@ async fn nobody_takes_their_own_role_away() {
         .delete("/api/v1/admin/admins/Admin.Root@example.com")
         .await
         .expect(400);
+    assert_eq!(refused.body["error"]["details"]["field"], "target_email");
+    // Nor under another address: the row of the same object id is the own one.
+    let rows = app.database().collection::<Document>("admin_users");
+    let own = doc! {"_id": "admin.root@example.com"};
+    let mut row = rows.find_one_and_delete(own).await.unwrap().unwrap();
+    row.insert("_id", "alias@example.com");
+    row.insert("email", "alias@example.com");
+    rows.insert_one(row).await.unwrap();
+    let later = app.second_process(&[]).await;
+    let path = "/api/v1/admin/admins/alias@example.com";
+    let refused = later.person("admin.root").delete(path).await.expect(400);
     assert_eq!(refused.body["error"]["details"]["field"], "target_email");
 }
 

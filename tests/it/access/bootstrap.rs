@@ -4,7 +4,7 @@ use crate::support::client_send as send;
 use reqwest::Method;
 use serde_json::json;
 
-const SETTINGS: [(&str, &str); 2] = [
+pub(super) const SETTINGS: [(&str, &str); 2] = [
     ("BOOTSTRAP_USERNAME", "setup"),
     ("BOOTSTRAP_PASSWORD", "correct horse battery"),
 ];
@@ -14,7 +14,7 @@ async fn login(app: &TestApp, password: &str) -> Reply {
     app.anonymous().post("/api/v1/admin/bootstrap/login", body).await
 }
 
-async fn setup(app: &TestApp, token: &str, email: &str) -> Reply {
+pub(super) async fn setup(app: &TestApp, token: &str, email: &str) -> Reply {
     let body = json!({"email": email, "display_name": "First"});
     let request = app
         .anonymous()
@@ -22,7 +22,7 @@ async fn setup(app: &TestApp, token: &str, email: &str) -> Reply {
     send(request.header("X-Bootstrap-Token", token).json(&body)).await
 }
 
-async fn token(app: &TestApp) -> String {
+pub(super) async fn token(app: &TestApp) -> String {
     let reply = login(app, "correct horse battery").await.expect(200);
     assert_eq!(reply.body["expires_in_minutes"], 15);
     reply.body["token"].as_str().unwrap().to_owned()
@@ -143,6 +143,24 @@ async fn guessing_is_slowed_down_for_all_processes_together() {
         login(&app, "correct horse battery").await.expect(200).body["success"],
         true
     );
+}
+
+#[tokio::test]
+async fn a_configured_set_up_key_must_come_with_the_set_up() {
+    let mut settings = SETTINGS.to_vec();
+    settings.push(("ADMIN_SETUP_KEY", "a further secret"));
+    let app = TestApp::with(&settings).await;
+    let token = token(&app).await;
+    setup(&app, &token, "ann.lee@example.com").await.expect(403);
+    for (key, status) in [("not this one", 403), ("a further secret", 200)] {
+        let body = json!({"email": "ann.lee@example.com", "display_name": "Ann", "setup_key": key});
+        let request = app
+            .anonymous()
+            .request(Method::POST, "/api/v1/admin/bootstrap/setup");
+        send(request.header("X-Bootstrap-Token", &token).json(&body))
+            .await
+            .expect(status);
+    }
 }
 
 #[tokio::test]

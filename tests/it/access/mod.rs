@@ -2,4 +2,5 @@
 
 mod admins;
 mod bootstrap;
+mod operator;
 mod personas;

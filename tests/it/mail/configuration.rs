@@ -3,6 +3,8 @@
 
 use crate::commit::stage::{MARK, approve, create, publish, run, step};
 use crate::support::{Reply, TestApp, client_send};
+use crate::tickets::stage::{ANN, Stage};
+use bson::{Document, doc};
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
@@ -59,4 +61,38 @@ async fn steps_without_their_own_due_time_get_the_one_that_administrators_saved(
     assert_eq!(due("Before").await, None);
     change(&app, json!({"default_sla_minutes": {"TASK_STEP": 30}})).await;
     assert_eq!(due("After").await, Some(app.clock.now().plus_minutes(30)));
+}
+
+#[tokio::test]
+async fn a_workflow_may_name_addresses_of_the_configured_domains_and_no_others() {
+    let mut definition = Stage::usual();
+    let steps = definition["steps"].as_array_mut().unwrap();
+    steps.retain(|step| step["step_id"] == "ask" || step["step_id"] == "done");
+    steps[1]["recipients"] = json!(["desk@partner.example", "eve@elsewhere.example", "requester"]);
+    definition["transitions"] =
+        json!([{"from_step_id": "ask", "to_step_id": "done", "on_event": "SUBMIT_FORM"}]);
+    let stage = Stage::of(definition).await;
+    let configured = [("MAIL_RECIPIENT_DOMAINS", "other.example, Partner.Example")];
+    let second = stage.app.second_process(&configured).await;
+    let rows = stage.app.database().collection::<Document>("notification_outbox");
+    for (process, title, outsiders) in [
+        (&stage.app, "Before", vec![]),
+        (&second, "After", vec!["desk@partner.example"]),
+    ] {
+        let wish = stage.wizard(title);
+        let raised = process
+            .person(ANN)
+            .post("/api/v1/tickets", wish)
+            .await
+            .expect(201);
+        let ticket = raised.body["ticket_id"].as_str().unwrap();
+        process.app.execute.relay().drain().await.unwrap();
+        let told = rows
+            .distinct("recipients", doc! {"ticket_id": ticket})
+            .await
+            .unwrap();
+        let mut told: Vec<_> = told.iter().filter_map(bson::Bson::as_str).collect();
+        told.retain(|address| !address.ends_with("@example.com"));
+        assert_eq!(told, outsiders, "{title}");
+    }
 }

@@ -40,10 +40,19 @@ async fn a_wording_is_sanitised_sent_and_reverted() {
         "{html}"
     );
 
+    let sent = admin.get("/api/v1/admin/notifications").await.expect(200).body;
+    let sent = sent["items"][0]["notification_id"].as_str().unwrap().to_owned();
     let id = saved["template_id"].as_str().unwrap();
     admin.delete(&format!("{PATH}/{id}")).await.expect(200);
     admin.delete(&format!("{PATH}/{id}")).await.expect(404);
     assert_eq!(send().await.subject(), "Approved: <b>Tom</b>");
+    // What was sent is shown as it was sent.
+    let shown = admin
+        .get(&format!("/api/v1/admin/notifications/{sent}"))
+        .await
+        .expect(200)
+        .body;
+    assert_eq!(shown["email_content"]["subject"], "Yes: <b>Tom</b>");
     let again = admin.put(PATH, wording).await.expect(200).body["template"].clone();
     assert_eq!(
         (again["template_id"].as_str(), again["is_active"].clone()),

@@ -77,7 +77,12 @@ impl Stage {
 
     /// Raises a ticket as `who` through the wizard.
     pub(crate) async fn raise(&self, who: &str, title: &str) -> Ticket<'_> {
-        let reply = self.person(who).post("/api/v1/tickets", self.wizard(title)).await;
+        self.raise_as(who, self.wizard(title)).await
+    }
+
+    /// Raises a ticket as `who` by this wish.
+    pub(crate) async fn raise_as(&self, who: &str, wish: Value) -> Ticket<'_> {
+        let reply = self.person(who).post("/api/v1/tickets", wish).await;
         assert_eq!(reply.status, 201, "{}", reply.text);
         Ticket {
             stage: self,

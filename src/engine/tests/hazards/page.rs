@@ -69,10 +69,10 @@ fn every_test_that_the_page_of_hazards_names_exists() {
     assert_eq!(missing, [] as [&str; 0]);
 }
 
-/// The ids of contract engine-core 11 and engine-actions 9.
+/// The ids of contract engine-core 11, engine-actions 9 and http-admin 21.
 fn hazards() -> Vec<String> {
     let mut ids: Vec<String> = Vec::new();
-    for (prefix, last) in [("HZ-", 51), ("A", 20), ("S", 25), ("T", 14), ("C", 17)] {
+    for (prefix, last) in [("HZ-", 51), ("A", 20), ("S", 25), ("T", 14), ("C", 17), ("N", 67)] {
         ids.extend((1..=last).map(|number| format!("{prefix}{number}")));
     }
     let further = "HZ-4b HZ-4c HZ-4d HZ-9b HZ-9c HZ-15b HZ-15c HZ-15d HZ-26b HZ-31b A18b";
