@@ -36,9 +36,8 @@ impl From<ModelCallError> for ServiceError {
     fn from(error: ModelCallError) -> Self {
         match error {
             ModelCallError::Refused(error) => error,
-            ModelCallError::Model(ModelError::Busy) => Self::Unavailable {
+            ModelCallError::Model(ModelError::Busy) => Self::RateLimited {
                 retry_after: BUSY_PAUSE,
-                source: Some(ModelError::Busy.into()),
             },
             ModelCallError::Model(ModelError::ContentFiltered) => Self::bad_request(
                 ErrorCode::ValidationError,
@@ -309,7 +308,7 @@ mod tests {
     #[test]
     fn a_busy_model_is_told_apart_from_a_failing_one() {
         let busy = ServiceError::from(ModelCallError::from(ModelError::Busy));
-        assert!(matches!(busy, ServiceError::Unavailable { .. }));
+        assert!(matches!(busy, ServiceError::RateLimited { .. }));
         let failing = ServiceError::from(ModelCallError::from(ModelError::Failing { status: 500 }));
         assert!(matches!(failing, ServiceError::External { .. }));
         let filtered = ServiceError::from(ModelCallError::from(ModelError::ContentFiltered));

@@ -20,6 +20,7 @@ mod http;
 mod import;
 mod lookups;
 mod mail;
+mod overload;
 mod proof;
 mod scheduler;
 mod start;

@@ -1,7 +1,7 @@
 //! A bound on requests served and waiting at the same time: better some are told to come back than all become slow.
 //!
 //! Each class of routes has places and a queue of its own, so that a rush of one does not keep another out: people
-//! decide on tickets while files are uploaded and models are slow.
+//! decide on tickets while files are uploaded and models or the directory are slow.
 
 use crate::api::envelope::ApiError;
 use crate::domain::error::ServiceError;
@@ -15,6 +15,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// The longest that a request waits for a place; an answer that comes much later is for nobody.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// Of how many in a room one waits.
+const WAITING: usize = 5;
 /// When somebody who was turned away may try again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -29,6 +31,8 @@ enum RouteClass {
     File,
     /// Waits for a language model.
     Model,
+    /// Waits for the directory.
+    Directory,
 }
 
 impl RouteClass {
@@ -41,7 +45,8 @@ impl RouteClass {
         }
         Some(match path.strip_prefix("/api/v1/").unwrap_or_default() {
             family if family.starts_with("attachments") => Self::File,
-            family if family.starts_with("genai") => Self::Model,
+            family if family.starts_with("directory") => Self::Directory,
+            family if family.starts_with("genai") || family.starts_with("ai-chat") => Self::Model,
             _ if request.method() == Method::GET || request.method() == Method::HEAD => Self::Read,
             _ => Self::Change,
         })
@@ -54,6 +59,7 @@ impl RouteClass {
             Self::Change => "change",
             Self::File => "file",
             Self::Model => "model",
+            Self::Directory => "directory",
         }
     }
 }
@@ -66,11 +72,17 @@ struct Room {
 }
 
 impl Room {
+    /// Of those in it one in [`WAITING`] waits: enough for a rush of a moment, and so few that a request which is
+    /// served takes little longer under any load than it does in a room that is just full.
     fn of(size: usize) -> Self {
-        let size = size.max(1);
+        let waiting = size / WAITING;
+        Self::with(size.saturating_sub(waiting).max(1), waiting)
+    }
+
+    fn with(places: usize, queue: usize) -> Self {
         Self {
-            places: Semaphore::new(size),
-            queue: Semaphore::new(size),
+            places: Semaphore::new(places),
+            queue: Semaphore::new(queue),
         }
     }
 
@@ -92,16 +104,18 @@ pub(super) struct Rooms {
     change: Room,
     file: Room,
     model: Room,
+    directory: Room,
 }
 
 impl Rooms {
     /// Rooms in which at most `most` requests are, served or waiting, in all.
     pub(super) fn new(most: usize) -> Self {
         Self {
-            read: Room::of(most / 6),
-            change: Room::of(most / 6),
-            file: Room::of(most / 12),
-            model: Room::of(most / 12),
+            read: Room::of(most / 3),
+            change: Room::of(most / 3),
+            file: Room::of(most / 9),
+            model: Room::of(most / 9),
+            directory: Room::of(most / 9),
         }
     }
 
@@ -111,6 +125,7 @@ impl Rooms {
             RouteClass::Change => &self.change,
             RouteClass::File => &self.file,
             RouteClass::Model => &self.model,
+            RouteClass::Directory => &self.directory,
         }
     }
 }
@@ -151,12 +166,13 @@ mod tests {
                 let _ = released.wait_for(|released| *released).await;
             }
         };
-        let room = || Room::of(2);
+        let room = || Room::with(2, 2);
         let rooms = Rooms {
             read: room(),
             change: room(),
             file: room(),
             model: room(),
+            directory: room(),
         };
         let router = Router::new()
             .route("/health/live", get(async || ()))
@@ -193,9 +209,9 @@ mod tests {
     #[tokio::test]
     async fn a_full_class_keeps_no_other_out_and_health_is_answered() {
         let (router, release) = service();
-        let full = join_all((0..4).map(|_| ask(&router, Method::POST, "/api/v1/genai/chat")));
+        let full = join_all((0..4).map(|_| ask(&router, Method::POST, "/api/v1/ai-chat/chat")));
         let others = async {
-            let refused = ask(&router, Method::POST, "/api/v1/genai/chat").await;
+            let refused = ask(&router, Method::POST, "/api/v1/ai-chat/chat").await;
             assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
             assert_eq!(
                 ask(&router, Method::GET, "/health/live").await.status(),
@@ -203,6 +219,7 @@ mod tests {
             );
             release.send(true).unwrap();
             for (method, path) in [
+                (Method::GET, "/api/v1/directory/users/search"),
                 (Method::GET, "/api/v1/tickets"),
                 (Method::POST, "/api/v1/tickets"),
                 (Method::GET, "/api/v1/attachments/x"),
@@ -216,8 +233,25 @@ mod tests {
         };
         let (served, ()) = tokio::join!(full, others);
         assert!(served.iter().all(|answer| answer.status() == StatusCode::OK));
-        let later = ask(&router, Method::POST, "/api/v1/genai/chat").await;
+        let later = ask(&router, Method::POST, "/api/v1/ai-chat/chat").await;
         assert_eq!(later.status(), StatusCode::OK, "the places are free again");
+    }
+
+    #[test]
+    fn all_rooms_together_hold_no_more_than_they_may() {
+        for most in [12, 100, 1_024] {
+            let rooms = Rooms::new(most);
+            let all = [
+                &rooms.read,
+                &rooms.change,
+                &rooms.file,
+                &rooms.model,
+                &rooms.directory,
+            ];
+            let held = |room: &Room| room.places.available_permits() + room.queue.available_permits();
+            assert!(all.into_iter().all(|room| room.places.available_permits() > 0));
+            assert!(all.into_iter().map(held).sum::<usize>() <= most, "{most}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

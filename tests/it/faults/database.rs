@@ -16,21 +16,6 @@ use workflow_ops::repositories::embedded::EmbeddedServer;
 
 const DEPENDENCY: &str = "Database";
 
-/// A service whose database is at the other end of a line.
-async fn stage_behind(wire: &Wire, settings: &[(&str, &str)]) -> Stage {
-    let uri = format!("mongodb://{}/?directConnection=true", wire.address());
-    let mut all = vec![("MONGO_URI", uri.as_str())];
-    all.extend(settings);
-    let app = TestApp::with(&all).await;
-    app.grant_people_their_rights().await;
-    Stage::on(app, Stage::usual()).await
-}
-
-async fn line_to_database() -> Wire {
-    let server = mongo::uri().trim_start_matches("mongodb://");
-    Wire::to(server.split('/').next().unwrap()).await
-}
-
 /// Writes a note as the requester under a key of its own.
 async fn write(client: &TestClient, ticket: &str, key: &str) -> Reply {
     let path = format!("/api/v1/tickets/{ticket}/add-requester-note");
@@ -108,8 +93,8 @@ async fn a_service_that_finds_no_database_at_its_start_says_so_and_ends() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_whose_connections_break_takes_effect_once_when_the_database_is_back() {
-    let wire = line_to_database().await;
-    let stage = stage_behind(&wire, &[]).await;
+    let wire = Wire::to_database().await;
+    let stage = Stage::behind(&wire, &[]).await;
     let ticket = stage.raise(ANN, "Broken").await;
     let ann = stage.person(ANN);
     wire.turn(Weather::Silent);
@@ -138,8 +123,8 @@ async fn a_request_whose_connections_break_takes_effect_once_when_the_database_i
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_database_is_away_clients_are_told_to_come_back() {
-    let wire = line_to_database().await;
-    let stage = stage_behind(&wire, &[]).await;
+    let wire = Wire::to_database().await;
+    let stage = Stage::behind(&wire, &[]).await;
     let ticket = stage.raise(ANN, "Away").await;
     let ann = stage.person(ANN);
     wire.turn(Weather::Broken);
@@ -176,8 +161,8 @@ async fn while_the_database_is_away_clients_are_told_to_come_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_database_makes_slow_answers_and_a_very_slow_one_bounded_refusals() {
-    let wire = line_to_database().await;
-    let stage = stage_behind(&wire, &[("REQUEST_TIMEOUT_SECONDS", "5")]).await;
+    let wire = Wire::to_database().await;
+    let stage = Stage::behind(&wire, &[("REQUEST_TIMEOUT_SECONDS", "5")]).await;
     let ticket = stage.raise(ANN, "Slow").await;
     let ann = stage.person(ANN);
     wire.turn(Weather::Slow(Duration::from_millis(200)));

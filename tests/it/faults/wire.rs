@@ -1,5 +1,6 @@
 //! A line between the service and what it depends on, which a test makes slow, silent, broken or garbled.
 
+use crate::support::mongo;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -53,6 +54,17 @@ impl Wire {
             }
         });
         Self { port, weather, held }
+    }
+
+    /// A line to the database of this run.
+    pub(crate) async fn to_database() -> Self {
+        let server = mongo::uri().trim_start_matches("mongodb://");
+        Self::to(server.split('/').next().unwrap()).await
+    }
+
+    /// The address of a database at the other end.
+    pub(crate) fn uri(&self) -> String {
+        format!("mongodb://{}/?directConnection=true", self.address())
     }
 
     /// The line's own `host:port`.

@@ -9,6 +9,7 @@ use futures::future::try_join_all;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
+use std::time::Duration;
 use tokio::try_join;
 
 /// People whose manager is [`MARK`].
@@ -17,10 +18,16 @@ const MARK: &str = "mark.stone";
 const AGENTS: [&str; 3] = ["ivan.novak", "julia.rossi", "tom.becker"];
 const BOARD: [&str; 3] = ["maria.lopez", "nina.patel", "omar.haddad"];
 /// Notes on a crowded ticket, and how many of them at the same moment.
-const CROWD: (u32, u32) = (48, 12);
+const CROWD: (u32, u32) = (24, 12);
+/// The first ticket of a trial that may become overdue, which takes longer than a short trial has.
+const FIRST_LATE: u32 = 100;
+/// How long a step may be overdue before that is written down, with the service down meanwhile.
+const LATE: Duration = Duration::from_mins(5);
 
 /// How a ticket that came to its end has ended.
-pub(super) const END_OF: [(&str, &str); 5] = [
+pub(super) const END_OF: [(&str, &str); 7] = [
+    ("errand", "COMPLETED"),
+    ("late", "COMPLETED"),
     ("board", "COMPLETED"),
     ("fork", "COMPLETED"),
     ("handover", "COMPLETED"),
@@ -34,11 +41,13 @@ pub(super) async fn take(load: &Load<'_>, number: u32) -> Result<(), Abandoned> 
     let requester = REQUESTERS.choose(&mut chance).unwrap();
     let agent = AGENTS.choose(&mut chance).unwrap();
     let course = match chance.random_range(0..100) {
-        0..30 => "board",
-        30..60 => "fork",
-        60..80 => "handover",
-        80..96 => "change",
-        _ => "crowd",
+        0..16 => "board",
+        16..38 => "fork",
+        38..52 => "handover",
+        52..68 => "change",
+        68..70 => "crowd",
+        70..73 if number >= FIRST_LATE => "late",
+        _ => "errand",
     };
     let walk = load.raise(number, requester, course).await?;
     walk.act(MARK, "manager", Approve, "manager approves").await?;
@@ -47,8 +56,24 @@ pub(super) async fn take(load: &Load<'_>, number: u32) -> Result<(), Abandoned> 
         "fork" => fork(&walk, agent).await,
         "handover" => handover(&walk).await,
         "change" => change(&walk).await,
-        _ => crowd(&walk, agent).await,
+        "crowd" => crowd(&walk, agent).await,
+        "late" => late(&walk, agent).await,
+        _ => errand(&walk, agent).await,
     }
+}
+
+/// A task and nothing else.
+async fn errand(walk: &Walk<'_>, agent: &str) -> Result<(), Abandoned> {
+    walk.act_with(MARK, "work", Assign, "assigned", agent, "").await?;
+    complete(walk, agent).await
+}
+
+/// A task that nobody does before it is overdue, so that its timer fires in one of the processes.
+async fn late(walk: &Walk<'_>, agent: &str) -> Result<(), Abandoned> {
+    walk.act_with(MARK, "soon", Assign, "assigned", agent, "").await?;
+    walk.until_overdue(MARK, LATE).await?;
+    walk.act(agent, "soon", Complete, "done late").await?;
+    Ok(())
 }
 
 /// Three approve at the same moment while the requester writes; then a task with a question and notes.

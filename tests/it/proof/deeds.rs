@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+/// The audit event that the timer of an overdue step leaves once.
+pub(super) const TIMER_MARK: &str = "SLA_ESCALATION";
+
 /// One thing a person does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum Deed {

@@ -3,15 +3,16 @@
 
 use super::callers::{Callers, Door, address};
 use super::courses;
-use super::deeds::{Deed, Details, Request};
+use super::deeds::{Deed, Details, Request, TIMER_MARK};
 use super::ledger::{Acknowledged, Ledger};
 use crate::support::Reply;
 use futures::future::join_all;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 /// Tickets under way at the same time.
-const WORKERS: usize = 28;
+const WORKERS: usize = 36;
 
 /// With so many violations nothing more is learned.
 const ENOUGH_VIOLATIONS: usize = 50;
@@ -181,8 +182,10 @@ impl Walk<'_> {
             key: load.callers.stored_key(&who, &request, &key),
             text: text.clone(),
         });
-        // A proposal's answer does not tell the version; nothing else goes on with the ticket then.
-        let version = reply.body["ticket"]["version"].as_i64().unwrap_or(seen + 1);
+        // A proposal's answer does not tell the version. Nothing else goes on with the ticket then, unless all of this
+        // was done before the trial was broken off.
+        let next = seen + i64::from(!self.is_taken_up());
+        let version = reply.body["ticket"]["version"].as_i64().unwrap_or(next);
         self.seen.fetch_max(version, Ordering::SeqCst);
         self.must_be_seen(door.other(), &who, deed, &text, version)
             .await?;
@@ -225,6 +228,22 @@ impl Walk<'_> {
         )))
     }
 
+    /// Waits until the page tells somebody that a step is overdue; that it is told once is asked in the end.
+    pub(super) async fn until_overdue(&self, who: &str, patience: Duration) -> Result<(), Abandoned> {
+        let begun = Instant::now();
+        let path = format!("/api/v1/tickets/{}", self.ticket);
+        while begun.elapsed() < patience {
+            let page = self.load.read(Door::any(), &address(who), &path).await?;
+            let mut events = page.body["audit_events"].as_array().into_iter().flatten();
+            if events.any(|event| event["event_type"] == TIMER_MARK) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+        let what = format!("{} was not overdue after {} s", self.ticket, patience.as_secs());
+        self.load.lawful(Err(what))
+    }
+
     /// The row of this ticket in a list of somebody's, read through either process; none when it is not there.
     pub(super) async fn in_list(
         &self,
@@ -242,14 +261,15 @@ impl Walk<'_> {
     /// Writes down that a list shows what it must not show, or lacks what it must show. A ticket that was taken up
     /// again has gone further already than its repeated commands say.
     pub(super) fn complain(&self, what: &str) -> Result<(), Abandoned> {
-        if self
-            .load
-            .ledger
-            .look(|record| record.taken_up.contains(&self.number))
-        {
+        if self.is_taken_up() {
             return Ok(());
         }
         self.load
             .lawful(Err(format!("{} of {}: {what}", self.ticket, self.requester)))
+    }
+
+    fn is_taken_up(&self) -> bool {
+        let ledger = self.load.ledger;
+        ledger.look(|record| record.taken_up.contains(&self.number))
     }
 }

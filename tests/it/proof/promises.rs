@@ -2,7 +2,7 @@
 //! every mail went out under one `Message-ID`.
 
 use super::courses::END_OF;
-use super::deeds::Deed;
+use super::deeds::{Deed, TIMER_MARK};
 use super::ledger::{Acknowledged, Blow, Record};
 use super::services::PROCESSES;
 use crate::support::TakenMail;
@@ -15,6 +15,9 @@ use workflow_ops::repositories::outbox_row::{OutboxRow, OutboxStatus};
 
 /// Mails that a process sends at the same time.
 const IN_FLIGHT: usize = 8;
+
+/// The recorded command of a timer that came due.
+const FIRE_TIMERS: &str = "\"fire_timers\"";
 
 /// Everything acknowledged is stored once, with what it caused, and nothing else is.
 pub(super) async fn kept(app: &App, record: &Record) -> Vec<String> {
@@ -53,6 +56,8 @@ struct Stored {
     status: String,
     version: i64,
     keys: Vec<String>,
+    /// How many commands were the service's own: timers that came due.
+    timers: usize,
     events: Vec<String>,
     notes: Vec<String>,
 }
@@ -88,6 +93,11 @@ impl Stored {
                 .and_then(|row| row.get_i64("version").ok())
                 .unwrap_or_default(),
             keys: word("ticket_commands", "key").await,
+            timers: word("ticket_commands", "command")
+                .await
+                .iter()
+                .filter(|command| *command == FIRE_TIMERS)
+                .count(),
             events: word("audit_events", "event_type").await,
             notes: word("ticket_notes", "content").await,
         }
@@ -112,16 +122,28 @@ impl Stored {
         if !is_whole {
             return breaches;
         }
-        if usize::try_from(self.version) != Ok(done.len()) {
+        if usize::try_from(self.version) != Ok(done.len() + self.timers) {
             breaches.push(format!(
-                "{ticket}: {} commands were acknowledged, {} were carried out",
+                "{ticket}: {} commands were acknowledged and {} timers fired, {} commands were carried out",
                 done.len(),
+                self.timers,
                 self.version
             ));
         }
         let mut expected: BTreeMap<&str, usize> = BTreeMap::new();
         for mark in done.values().filter_map(|command| command.deed.mark()) {
             *expected.entry(mark).or_default() += 1;
+        }
+        let title = done
+            .values()
+            .find(|command| command.deed == Deed::Raise)
+            .map(|command| command.text.as_str());
+        let course = title.unwrap_or_default().split(' ').next().unwrap_or_default();
+        let overdue = usize::from(course == "late");
+        expected.insert(TIMER_MARK, overdue);
+        if self.timers != overdue {
+            let what = format!("{ticket}: {} timers fired instead of {overdue}", self.timers);
+            breaches.push(what);
         }
         for (mark, times) in expected {
             let found = self.events.iter().filter(|event| *event == mark).count();
@@ -141,11 +163,6 @@ impl Stored {
                 self.notes.len()
             ));
         }
-        let title = done
-            .values()
-            .find(|command| command.deed == Deed::Raise)
-            .map(|command| command.text.as_str());
-        let course = title.unwrap_or_default().split(' ').next().unwrap_or_default();
         let end = END_OF
             .iter()
             .find(|(name, _)| *name == course)

@@ -5,7 +5,7 @@ use super::callers::{Callers, Door};
 use super::ledger::{Ledger, Record};
 use super::load::Load;
 use super::oracle::{self, Found};
-use super::processes::leave_nothing_running;
+use super::processes::{end_left_overs, leave_nothing_running};
 use super::promises::{self, Mails};
 use super::replica_set::ReplicaSet;
 use super::services::Services;
@@ -23,6 +23,8 @@ use workflow_ops::clients::development_directory::DevelopmentDirectory;
 use workflow_ops::domain::time::Clock;
 use workflow_ops::repositories::indexes;
 
+/// The file that names the workflow; people work from then on.
+const WORKFLOW: &str = "workflow";
 /// The database's name.
 const DATABASE: &str = "proof";
 /// How long the service may take to carry everything on once nothing disturbs it.
@@ -62,6 +64,12 @@ pub(super) struct Outcome {
 /// Carries the trial out.
 pub(super) async fn carry_out(trial: &Trial) -> Outcome {
     tell(&format!("seed {}, in {}", trial.seed, trial.folder.display()));
+    end_left_overs(&trial.folder);
+    let is_new = !trial.folder.join(WORKFLOW).exists();
+    if is_new {
+        // What was broken off before anybody worked begins again.
+        let _ = std::fs::remove_dir_all(&trial.folder);
+    }
     std::fs::create_dir_all(&trial.folder).unwrap();
     leave_nothing_running(&trial.folder);
     let key = trial.folder.join("development-issuer.der");
@@ -74,7 +82,9 @@ pub(super) async fn carry_out(trial: &Trial) -> Outcome {
     let database = database(&uri, DATABASE).await;
     indexes::ensure(&database).await.unwrap();
     let app = application(database, Clock::System, &trial.folder);
-    grant_people_their_rights(&app).await;
+    if is_new {
+        grant_people_their_rights(&app).await;
+    }
     let smtp = SmtpServer::in_folder(&trial.folder.join("mail"));
     let mut settings = smtp.settings();
     settings.extend([
@@ -201,7 +211,7 @@ async fn strain(
 
 /// The id of the workflow, published the first time.
 async fn published(callers: &Callers, folder: &Path) -> String {
-    let known = folder.join("workflow");
+    let known = folder.join(WORKFLOW);
     if let Ok(id) = std::fs::read_to_string(&known) {
         return id;
     }

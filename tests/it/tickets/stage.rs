@@ -1,5 +1,6 @@
 //! A published workflow and short words for what people do with it.
 
+use crate::faults::wire::Wire;
 use crate::support::TestApp;
 use crate::support::{Reply, TestClient};
 use serde_json::{Value, json};
@@ -50,9 +51,24 @@ impl Stage {
         Self::on(TestApp::with_people().await, definition).await
     }
 
+    /// The usual one on a service whose database is at the other end of a line.
+    pub(crate) async fn behind(line: &Wire, settings: &[(&str, &str)]) -> Self {
+        let uri = line.uri();
+        let mut all = vec![("MONGO_URI", uri.as_str())];
+        all.extend(settings);
+        let app = TestApp::with(&all).await;
+        app.grant_people_their_rights().await;
+        Self::on(app, Self::usual()).await
+    }
+
     /// The same on a service that has its people already.
     pub(crate) async fn on(app: TestApp, definition: Value) -> Self {
-        let designer = app.person("dana.wolf");
+        let workflow = Self::publish(&app.person("dana.wolf"), &definition).await;
+        Self { app, workflow }
+    }
+
+    /// Publishes a workflow; returns its id.
+    pub(crate) async fn publish(designer: &TestClient, definition: &Value) -> String {
         let created = designer
             .post("/api/v1/workflows", json!({"name": "Request"}))
             .await;
@@ -68,7 +84,7 @@ impl Stage {
             .post_nothing(&format!("/api/v1/workflows/{workflow}/publish"))
             .await;
         assert_eq!(published.status, 200, "{}", published.text);
-        Self { app, workflow }
+        workflow
     }
 
     pub(crate) fn person(&self, name: &str) -> TestClient {
