@@ -136,8 +136,8 @@ impl Site {
         };
         let ann = signed_in("ann.lee").await;
         let tickets = raised(&signed_in("dana.wolf").await, &ann).await;
-        lines[0].turn(Weather::Slow(Duration::from_millis(25)));
-        lines[1].turn(Weather::Slow(Duration::from_millis(100)));
+        lines[0].turn(Weather::Slow(Duration::from_millis(100)));
+        lines[1].turn(Weather::Slow(Duration::from_millis(200)));
         Self {
             process,
             database,
