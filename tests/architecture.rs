@@ -215,3 +215,28 @@ fn a_lint_is_silenced_only_with_a_reason_and_while_it_is_needed() {
     }
     assert_eq!(faults, [] as [String; 0]);
 }
+
+/// Whoever follows a redirect sends credentials, or asks inside the network, wherever an answer points to.
+#[test]
+fn no_http_client_follows_redirects() {
+    let mut clients = 0;
+    for (name, text) in files("src").into_iter().filter(|(name, _)| !is_test(name)) {
+        let code = code(&text).join("\n");
+        assert!(
+            !code.contains("reqwest::get(") && !code.contains("Client::new()"),
+            "{name}: a client of its own, with every default"
+        );
+        for client in code.split("reqwest::Client::builder()").skip(1) {
+            let settings = client.split(".build()").next().unwrap_or_default();
+            assert!(
+                settings.contains(".redirect(reqwest::redirect::Policy::none())"),
+                "{name}: {settings}"
+            );
+            clients += 1;
+        }
+    }
+    assert!(
+        clients >= 4,
+        "{clients}: the clients are built in some other way now"
+    );
+}

@@ -5,6 +5,7 @@
 
 use super::claims::{Claims, Identity};
 use super::{http_client, jwt};
+use crate::clients::answer;
 use crate::config::AuthSettings;
 use crate::domain::error::ServiceError;
 use crate::domain::time::{Clock, Timestamp};
@@ -23,6 +24,8 @@ const GRAPH_AUDIENCES: [&str; 2] = [
 const PROOF_MILLIS: i64 = 10 * 60_000;
 /// Tokens whose proof or refusal is remembered.
 const REMEMBERED: usize = 10_000;
+/// Longest answer that is read, in bytes.
+const LONGEST_ANSWER: usize = 1 << 20;
 /// A refused token stays refused this long without asking Graph again.
 const REFUSAL_MILLIS: i64 = 30_000;
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -136,7 +139,9 @@ impl GraphIntrospection {
         if !status.is_success() {
             return Err(unavailable(anyhow::anyhow!("Graph answered {status}")));
         }
-        let me: Me = answer.json().await.map_err(|error| unavailable(error.into()))?;
+        let me: Me = answer::json(answer, LONGEST_ANSWER)
+            .await
+            .map_err(|error| unavailable(error.into()))?;
         let now = self.clock.now();
         if identity.person.aad_id.as_deref() != Some(me.id.as_str()) {
             let until = now.plus_millis(REFUSAL_MILLIS);

@@ -3,6 +3,7 @@
 //! A set is fresh for 24 hours and usable for 48 (contract http-workflows 1.5). An unknown key id renews it, but never
 //! more often than once a minute, whatever tokens arrive; all who wait for a renewal share one.
 
+use crate::clients::answer;
 use crate::domain::error::ServiceError;
 use crate::domain::time::{Clock, Timestamp};
 use jsonwebtoken::DecodingKey;
@@ -155,9 +156,7 @@ impl Jwks {
             .send()
             .await?
             .error_for_status()?;
-        let bytes = answer.bytes().await?;
-        anyhow::ensure!(bytes.len() <= MAX_BYTES, "the key set is too large");
-        let document: Document = serde_json::from_slice(&bytes)?;
+        let document: Document = answer::json(answer, MAX_BYTES).await?;
         let keys: BTreeMap<_, _> = document.keys.into_iter().filter_map(signing_key).collect();
         anyhow::ensure!(!keys.is_empty(), "the key set has no RSA signing key");
         Ok(keys)

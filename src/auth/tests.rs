@@ -374,6 +374,28 @@ async fn an_outage_of_the_authority_is_503_and_known_keys_go_on_working() {
     assert!(is_unavailable(&never.authenticate(&token).await));
 }
 
+#[tokio::test]
+async fn a_flood_of_unknown_keys_is_one_question_a_minute() {
+    let server = tenant(&[tenant_key()]).await;
+    let clock = clock();
+    let verifier = EntraVerifier::new(&settings(&server.uri()), clock.clone()).unwrap();
+    let claims = good_claims(&server.uri());
+    assert!(verifier.authenticate(&tenant_key().sign(&claims)).await.is_ok());
+    for minute in 1..=2 {
+        clock.advance(61_000);
+        let flood = (0..500).map(|number| {
+            let header = json!({"alg": "RS256", "kid": format!("unknown-{minute}-{number}")});
+            let token = forged(&header, &claims, b"x");
+            let verifier = &verifier;
+            async move { verifier.authenticate(&token).await }
+        });
+        let outcomes = futures::future::join_all(flood).await;
+        assert!(outcomes.iter().all(is_refused));
+        assert!(verifier.authenticate(&tenant_key().sign(&claims)).await.is_ok());
+        assert_eq!(server.received_requests().await.unwrap().len(), 1 + minute);
+    }
+}
+
 fn graph_claims() -> Value {
     json!({
         "iss": format!("https://sts.windows.net/{TENANT}/"), "aud": "00000003-0000-0000-c000-000000000000",

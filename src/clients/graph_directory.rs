@@ -1,6 +1,7 @@
 //! People in Microsoft Graph, asked as the application (client credentials) or in a caller's name with the caller's own
 //! Graph token, which sign-in has proved. No token goes anywhere but to the configured address.
 
+use super::answer::{self, Unreadable};
 use crate::domain::directory_user::DirectoryUser;
 use crate::domain::person::Email;
 use arc_swap::ArcSwapOption;
@@ -21,6 +22,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 const LONGEST_QUIET: Duration = Duration::from_mins(5);
 /// Pages of one search that are read.
 const PAGES: usize = 5;
+/// Longest answer that is read, in bytes.
+const LONGEST_ANSWER: usize = 4 << 20;
 /// How long before its end a token is renewed.
 const RENEW_BEFORE: Duration = Duration::from_mins(5);
 /// The fields asked for.
@@ -174,10 +177,7 @@ impl GraphDirectory {
             if !response.status().is_success() {
                 return Err(refused(&response));
             }
-            let page: Users = response
-                .json()
-                .await
-                .map_err(|error| unreachable_service(&error))?;
+            let page: Users = answer::json(response, LONGEST_ANSWER).await.map_err(unreadable)?;
             found.extend(page.value.into_iter().filter_map(readable));
             let next = page.next.filter(|_| found.len() < limit);
             let Some(next) = next.and_then(|next| self.own_address(&next)) else {
@@ -232,10 +232,7 @@ impl GraphDirectory {
         if !response.status().is_success() {
             return Err(refused(&response));
         }
-        let user: User = response
-            .json()
-            .await
-            .map_err(|error| unreachable_service(&error))?;
+        let user: User = answer::json(response, LONGEST_ANSWER).await.map_err(unreadable)?;
         Ok(readable(user))
     }
 
@@ -323,10 +320,7 @@ impl GraphDirectory {
                 response.status().as_u16()
             )));
         }
-        let answer: TokenAnswer = response
-            .json()
-            .await
-            .map_err(|error| unreachable_service(&error))?;
+        let answer: TokenAnswer = answer::json(response, LONGEST_ANSWER).await.map_err(unreadable)?;
         let token = SecretString::from(answer.access_token);
         let lifetime = Duration::from_secs(answer.expires_in).saturating_sub(RENEW_BEFORE);
         *kept = Some((token.clone(), Instant::now() + lifetime));
@@ -381,7 +375,11 @@ fn unreachable_service(error: &reqwest::Error) -> GraphError {
     } else if error.is_connect() {
         "no connection"
     } else {
-        "unreadable answer"
+        "no answer"
     };
     GraphError(kind.to_owned())
+}
+
+fn unreadable(error: Unreadable) -> GraphError {
+    GraphError(error.to_string())
 }

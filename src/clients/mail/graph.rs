@@ -3,6 +3,7 @@
 //! The message goes over as MIME, so it keeps its plain-text part. Graph may set its own `Message-ID`; our id is in a
 //! header of ours.
 
+use super::super::answer;
 use super::message::{Envelope, recipient};
 use super::{MailError, OutgoingMail, Receipt, SEND_TIMEOUT, short};
 use base64::Engine;
@@ -18,6 +19,8 @@ use tokio::sync::Mutex;
 const RENEW_BEFORE: Duration = Duration::from_mins(5);
 /// Longest pause accepted from `Retry-After`.
 const MAX_RETRY_AFTER: u64 = 3_600;
+/// Longest answer that is read, in bytes.
+const LONGEST_ANSWER: usize = 1 << 20;
 
 /// The application and mailbox that send (`AAD_*`, `SERVICE_MAILBOX_EMAIL`, `GRAPH_BASE_URL`).
 #[derive(Debug, Clone)]
@@ -157,10 +160,13 @@ impl GraphTransport {
                 retry_after: retry_after(&response),
             });
         }
-        let answer: TokenAnswer = response
-            .json()
-            .await
-            .map_err(|error| unreachable_service("token", &error))?;
+        let answer: TokenAnswer =
+            answer::json(response, LONGEST_ANSWER)
+                .await
+                .map_err(|error| MailError::Unavailable {
+                    reason: format!("graph token: {error}"),
+                    retry_after: None,
+                })?;
         let lifetime = Duration::from_secs(answer.expires_in).saturating_sub(RENEW_BEFORE);
         Ok(Token {
             text: SecretString::from(answer.access_token),
@@ -174,8 +180,7 @@ impl GraphTransport {
 async fn refusal(response: Response) -> MailError {
     let status = response.status();
     let retry_after = retry_after(&response);
-    let code = response
-        .json::<ErrorAnswer>()
+    let code = answer::json::<ErrorAnswer>(response, LONGEST_ANSWER)
         .await
         .map(|answer| answer.error.code)
         .unwrap_or_default();
@@ -250,7 +255,7 @@ mod tests {
             )
             .mount(server)
             .await;
-        MailClient::new(&settings, &reqwest::Client::builder().build().unwrap()).unwrap()
+        MailClient::new(&settings, &super::super::http_client().unwrap()).unwrap()
     }
 
     fn mail() -> OutgoingMail {
@@ -309,6 +314,16 @@ mod tests {
             panic!("throttling concerns every mail");
         };
         assert_eq!(retry_after, Some(Duration::from_secs(17)));
+    }
+
+    #[tokio::test]
+    async fn a_redirect_takes_neither_token_nor_mail_to_another_address() {
+        let elsewhere = MockServer::start().await;
+        let redirect = ResponseTemplate::new(307).insert_header("Location", elsewhere.uri());
+        let Err(MailError::Unavailable { .. }) = answering(redirect).await else {
+            panic!("the mail waits until the service is itself again");
+        };
+        assert!(elsewhere.received_requests().await.unwrap().is_empty());
     }
 
     #[tokio::test]

@@ -23,6 +23,19 @@ pub const SEND_TIMEOUT: Duration = Duration::from_secs(20);
 /// Longest reason kept of a failure, in characters.
 const MAX_REASON_CHARS: usize = 300;
 
+/// The client for calls to Graph and its authority. It follows no redirect: the credentials it carries are for the
+/// configured addresses and for nobody whom an answer names.
+///
+/// # Errors
+/// The client cannot be built.
+pub fn http_client() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .timeout(SEND_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+}
+
 /// How mail leaves this service (`MAIL_TRANSPORT`), and in whose name.
 #[derive(Debug, Clone)]
 pub struct MailSettings {

@@ -52,10 +52,7 @@ impl Notifications {
         let composer = Composer::new(templates, TemplateOverrideRepo::new(database));
         let retention_days = i64::from(settings.scheduler.inapp_retention_days);
         let outbox = OutboxRepo::new(database);
-        let http = reqwest::Client::builder()
-            .connect_timeout(std::time::Duration::from_secs(5))
-            .timeout(crate::clients::mail::SEND_TIMEOUT)
-            .build()?;
+        let http = crate::clients::mail::http_client()?;
         let drain = OutboxDrain::new(DrainParts {
             outbox: outbox.clone(),
             composer: composer.clone(),

@@ -1,6 +1,8 @@
 //! Rules that hold for every call: errors, CORS, slashes, correlation, caching, documentation.
 
+mod abuse;
 mod authorization;
+mod bounds;
 mod browser;
 mod caching;
 mod connections;
