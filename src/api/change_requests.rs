@@ -5,6 +5,7 @@ use super::extract::{ApiJson, ApiPath, ApiQuery, Caller};
 use super::tickets::CommandContext;
 use super::view::change_request::{AttachmentChangeView, ChangeRequestView, FieldChangeView};
 use super::view::ticket::form_version;
+use crate::api::schema::{FileId, words};
 use crate::app::App;
 use crate::domain::error::ServiceError;
 use crate::domain::id::{AttachmentId, ChangeRequestId};
@@ -41,6 +42,7 @@ pub fn router() -> OpenApiRouter<App> {
 struct CreateChangeRequest {
     /// The ticket.
     #[garde(length(chars, min = 1, max = 100))]
+    #[schema(min_length = 1, max_length = 100)]
     ticket_id: String,
     /// New values; absent keys stay.
     #[garde(skip)]
@@ -48,6 +50,7 @@ struct CreateChangeRequest {
     proposed_form_values: Map<String, Value>,
     /// All files; absent leaves them as they are.
     #[garde(inner(length(max = 500)))]
+    #[schema(value_type = Option<Vec<FileId>>, max_items = 500)]
     proposed_attachment_ids: Option<Vec<String>>,
     /// Why.
     #[garde(length(chars, min = 1, max = 2000))]
@@ -61,6 +64,7 @@ struct CreateChangeRequest {
 struct ReviewChangeRequest {
     /// `APPROVE` or `REJECT`, as the path says.
     #[garde(length(chars, min = 1, max = 20))]
+    #[schema(pattern = "^([Aa][Pp][Pp][Rr][Oo][Vv][Ee]|[Rr][Ee][Jj][Ee][Cc][Tt])$")]
     action: String,
     /// What the reviewer says.
     #[garde(length(chars, max = 2000))]
@@ -92,7 +96,7 @@ struct ChangeRequestAnswer {
 struct ChangeRequestDetail {
     change_request: ChangeRequestView,
     ticket_title: String,
-    #[schema(value_type = String)]
+    #[schema(schema_with = words::<TicketStatus>)]
     ticket_status: TicketStatus,
     workflow_name: String,
 }
@@ -114,7 +118,7 @@ struct ListedChangeRequest {
     #[serde(flatten)]
     change_request: ChangeRequestView,
     ticket_title: String,
-    #[schema(value_type = String)]
+    #[schema(schema_with = words::<TicketStatus>)]
     ticket_status: TicketStatus,
     workflow_name: String,
 }

@@ -1,7 +1,8 @@
 //! `/dev`: tokens for the people of the development directory. The routes exist in development mode only (design 5).
 
-use super::envelope::{ApiError, ApiResult};
+use super::envelope::{ApiError, ApiResult, ErrorBody};
 use super::extract::ApiJson;
+use crate::api::schema::optional_words;
 use crate::app::App;
 use crate::auth::dev_issuer::DevIssuer;
 use crate::domain::error::{ErrorCode, ServiceError};
@@ -27,8 +28,8 @@ pub fn router() -> OpenApiRouter<App> {
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 struct TokenRequest {
     /// The address of a person of the development directory.
-    #[garde(length(min = 1, max = 254))]
-    #[schema(example = "ann.lee@example.com")]
+    #[garde(length(chars, min = 1, max = 254))]
+    #[schema(format = Email, min_length = 1, max_length = 254, example = "ann.lee@example.com")]
     email: String,
 }
 
@@ -61,7 +62,7 @@ struct DevPerson {
     /// The personas that seeding grants: `designer`, `manager`, `agent`.
     personas: Vec<&'static str>,
     /// The administrator's role that seeding grants.
-    #[schema(value_type = Option<String>)]
+    #[schema(schema_with = optional_words::<AdminRole>)]
     admin_role: Option<AdminRole>,
 }
 
@@ -100,7 +101,8 @@ async fn people(State(app): State<App>) -> ApiResult<Json<Vec<DevPerson>>> {
 
 /// A token for a person of the development directory.
 #[utoipa::path(post, path = "/token", tag = "development", operation_id = "create_dev_token", security(()),
-    request_body = TokenRequest, responses((status = 200, body = TokenAnswer)))]
+    request_body = TokenRequest, responses((status = 200, body = TokenAnswer),
+        (status = 404, description = "Nobody in the development directory has this address", body = ErrorBody)))]
 async fn token(
     State(app): State<App>,
     ApiJson(request): ApiJson<TokenRequest>,

@@ -2,6 +2,7 @@
 
 use super::envelope::ApiResult;
 use super::extract::{ApiPath, ApiQuery, Caller};
+use crate::api::schema::Address;
 use crate::app::App;
 use crate::domain::directory_user::DirectoryUser;
 use crate::domain::error::{ErrorCode, ServiceError};
@@ -114,7 +115,7 @@ async fn search_users(
 
 /// A person by address.
 #[utoipa::path(get, path = "/users/{email}", tag = "directory", operation_id = "get_user",
-    params(("email" = String, Path)), responses((status = 200, body = UserInfo)))]
+    params(("email" = inline(Address), Path)), responses((status = 200, body = UserInfo)))]
 async fn get_user(
     State(app): State<App>,
     caller: Caller,

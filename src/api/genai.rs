@@ -96,12 +96,12 @@ struct RefineRequest {
 struct SuggestRequest {
     /// Not used.
     #[garde(skip)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Value>)]
     #[expect(dead_code, reason = "clients send it, and the contract reads nothing of it")]
     context: Option<Value>,
     /// The steps so far.
     #[garde(length(max = 1000))]
-    #[schema(value_type = Option<Vec<Object>>, max_items = 1000)]
+    #[schema(value_type = Option<Vec<Value>>, max_items = 1000)]
     current_steps: Option<Vec<Value>>,
 }
 

@@ -3,6 +3,7 @@
 use super::envelope::ApiResult;
 use super::extract::{ApiPath, ApiQuery, Caller};
 use super::view::wire_time::wire_time;
+use crate::api::schema::words;
 use crate::app::App;
 use crate::domain::id::NotificationId;
 use crate::domain::notice::NoticeCategory;
@@ -34,19 +35,19 @@ struct BellQuery {
     /// How many to leave out.
     #[garde(range(max = 100_000))]
     #[serde(default)]
-    #[param(value_type = Option<u32>, default = 0)]
+    #[param(value_type = Option<u32>, default = 0, maximum = 100_000)]
     skip: u32,
     /// 1 to 100.
     #[garde(range(min = 1, max = 100))]
     #[serde(default = "twenty")]
-    #[param(value_type = Option<u32>, default = 20)]
+    #[param(value_type = Option<u32>, default = 20, minimum = 1, maximum = 100)]
     limit: u32,
     /// Only those not read yet.
     #[serde(default)]
     #[param(value_type = Option<bool>, default = false)]
     unread_only: bool,
     /// `APPROVAL`, `TASK`, `INFO_REQUEST`, `TICKET` or `SYSTEM`.
-    #[param(value_type = Option<String>)]
+    #[param(schema_with = words::<NoticeCategory>)]
     category: Option<NoticeCategory>,
 }
 
@@ -69,7 +70,7 @@ struct BellView {
 #[derive(Debug, Serialize, ToSchema)]
 struct NoticeView {
     notification_id: String,
-    #[schema(value_type = String, example = "TICKET")]
+    #[schema(schema_with = words::<NoticeCategory>)]
     category: NoticeCategory,
     /// Plain text.
     title: String,

@@ -112,15 +112,48 @@ impl Default for Window {
 struct RoleGrant {
     /// The address.
     #[garde(length(chars, min = 1, max = 254))]
+    #[schema(format = Email, min_length = 1, max_length = 254)]
     email: String,
     /// The name.
     #[garde(length(chars, min = 1, max = 200))]
+    #[schema(min_length = 1, max_length = 200)]
     display_name: String,
     /// The directory's object id, when known.
     #[garde(length(chars, max = 100))]
+    #[schema(max_length = 100)]
     aad_id: Option<String>,
-    /// `ADMIN` (the default) or `SUPER_ADMIN`, in any case; ignored for designers.
+    /// `ADMIN` (the default) or `SUPER_ADMIN`, in any case.
+    #[schema(pattern = "^([Aa][Dd][Mm][Ii][Nn]|[Ss][Uu][Pp][Ee][Rr]_[Aa][Dd][Mm][Ii][Nn])$")]
     role: Option<String>,
+}
+
+/// Who is to design workflows.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[garde(allow_unvalidated)]
+struct DesignerGrant {
+    /// The address.
+    #[garde(length(chars, min = 1, max = 254))]
+    #[schema(format = Email, min_length = 1, max_length = 254)]
+    email: String,
+    /// The name.
+    #[garde(length(chars, min = 1, max = 200))]
+    #[schema(min_length = 1, max_length = 200)]
+    display_name: String,
+    /// The directory's object id, when known.
+    #[garde(length(chars, max = 100))]
+    #[schema(max_length = 100)]
+    aad_id: Option<String>,
+}
+
+impl From<DesignerGrant> for RoleGrant {
+    fn from(grant: DesignerGrant) -> Self {
+        Self {
+            email: grant.email,
+            display_name: grant.display_name,
+            aad_id: grant.aad_id,
+            role: None,
+        }
+    }
 }
 
 impl RoleGrant {
@@ -147,16 +180,16 @@ async fn list_designers(
 }
 
 /// Lets a person design workflows.
-#[utoipa::path(post, path = "/designers", tag = "access", operation_id = "create_designer", request_body = RoleGrant,
+#[utoipa::path(post, path = "/designers", tag = "access", operation_id = "create_designer", request_body = DesignerGrant,
     responses((status = 200, body = AdminDone)))]
 async fn create_designer(
     State(app): State<App>,
     caller: Caller,
     address: ClientAddress,
-    ApiJson(grant): ApiJson<RoleGrant>,
+    ApiJson(grant): ApiJson<DesignerGrant>,
 ) -> ApiResult<Json<AdminDone>> {
     require_admin(&caller)?;
-    let grant = grant.into_grant(AdminRole::Designer)?;
+    let grant = RoleGrant::from(grant).into_grant(AdminRole::Designer)?;
     let row = app
         .access
         .grant_admin(&grant, &changed_by(&caller, address))

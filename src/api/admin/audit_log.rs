@@ -4,6 +4,7 @@ use super::changed_by;
 use crate::api::envelope::ApiResult;
 use crate::api::export::{ExportFormat, ExportRow, file};
 use crate::api::extract::{ApiQuery, Caller, ClientAddress};
+use crate::api::schema::instant;
 use crate::api::view::page::SkipPage;
 use crate::api::view::wire_time::{RequestInstant, wire_time};
 use crate::app::App;
@@ -70,17 +71,19 @@ struct Search {
     action: Option<AdminAction>,
     /// Part of the actor's address or name, in any case.
     #[garde(length(chars, max = 200))]
+    #[param(max_length = 200)]
     actor_email: Option<String>,
     /// Part of the target's address or name, in any case.
     #[garde(length(chars, max = 200))]
+    #[param(max_length = 200)]
     target_email: Option<String>,
     /// Not before this date or instant.
     #[garde(skip)]
-    #[param(value_type = Option<String>)]
+    #[param(schema_with = instant)]
     from_date: Option<RequestInstant>,
     /// Not after this date (its end) or instant.
     #[garde(skip)]
-    #[param(value_type = Option<String>)]
+    #[param(schema_with = instant)]
     to_date: Option<RequestInstant>,
     /// Rows left out before the window.
     #[garde(range(min = 0))]
@@ -204,17 +207,19 @@ struct ExportQuery {
     action: Option<AdminAction>,
     /// Part of the actor's address or name, in any case.
     #[garde(length(chars, max = 200))]
+    #[param(max_length = 200)]
     actor_email: Option<String>,
     /// Part of the target's address or name, in any case.
     #[garde(length(chars, max = 200))]
+    #[param(max_length = 200)]
     target_email: Option<String>,
     /// Not before this date or instant.
     #[garde(skip)]
-    #[param(value_type = Option<String>)]
+    #[param(schema_with = instant)]
     from_date: Option<RequestInstant>,
     /// Not after this date (its end) or instant.
     #[garde(skip)]
-    #[param(value_type = Option<String>)]
+    #[param(schema_with = instant)]
     to_date: Option<RequestInstant>,
 }
 

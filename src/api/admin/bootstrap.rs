@@ -2,7 +2,7 @@
 
 use super::admins::{AdminDone, AdminUser};
 use super::{Done, body_email};
-use crate::api::envelope::{ApiError, ApiResult};
+use crate::api::envelope::{ApiError, ApiResult, ErrorBody};
 use crate::api::extract::{ApiJson, ClientAddress};
 use crate::app::App;
 use crate::domain::error::ServiceError;
@@ -59,6 +59,7 @@ struct SetupStatusView {
 struct Credentials {
     /// The user name.
     #[garde(length(chars, max = 512))]
+    #[schema(max_length = 512)]
     username: String,
     /// The password.
     #[schema(value_type = String, format = Password)]
@@ -85,12 +86,15 @@ struct LoginAnswer {
 struct Setup {
     /// The address.
     #[garde(length(chars, min = 1, max = 254))]
+    #[schema(format = Email, min_length = 1, max_length = 254)]
     email: String,
     /// The name.
     #[garde(length(chars, min = 1, max = 200))]
+    #[schema(min_length = 1, max_length = 200)]
     display_name: String,
     /// The directory's object id, when known.
     #[garde(length(chars, max = 100))]
+    #[schema(max_length = 100)]
     aad_id: Option<String>,
     /// The further secret, when the settings ask for one.
     #[schema(value_type = Option<String>, format = Password)]
@@ -141,7 +145,8 @@ async fn login(
 
 /// Ends the token.
 #[utoipa::path(post, path = "/bootstrap/logout", tag = "access", operation_id = "delete_bootstrap_login", security(()),
-    params(("X-Bootstrap-Token" = String, Header)), responses((status = 200, body = Done)))]
+    params(("X-Bootstrap-Token" = String, Header)), responses((status = 200, body = Done),
+        (status = 401, description = "No or no valid token of the set-up", body = ErrorBody)))]
 async fn logout(State(app): State<App>, token: BootstrapToken) -> ApiResult<Json<Done>> {
     app.access.bootstrap_logout(&token.0).await?;
     Ok(Json(Done {
@@ -151,7 +156,10 @@ async fn logout(State(app): State<App>, token: BootstrapToken) -> ApiResult<Json
 
 /// Names the first super administrator and closes the set-up for good.
 #[utoipa::path(post, path = "/bootstrap/setup", tag = "access", operation_id = "create_first_super_admin", security(()),
-    params(("X-Bootstrap-Token" = String, Header)), request_body = Setup, responses((status = 200, body = AdminDone)))]
+    params(("X-Bootstrap-Token" = String, Header)), request_body = Setup, 
+    responses((status = 200, body = AdminDone),
+        (status = 401, description = "No or no valid token of the set-up", body = ErrorBody),
+        (status = 403, description = "The set-up key is not right", body = ErrorBody)))]
 async fn setup(
     State(app): State<App>,
     token: BootstrapToken,

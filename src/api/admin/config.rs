@@ -3,7 +3,7 @@
 use crate::api::envelope::ApiResult;
 use crate::api::extract::{ApiJson, Caller, ClientAddress};
 use crate::app::App;
-use crate::repositories::system_config_repo::ConfigChange;
+use crate::repositories::system_config_repo::{ConfigChange, SLA_STEP_TYPES};
 use crate::services::admin::By;
 use crate::services::system_config::SystemConfig;
 use axum::Json;
@@ -12,6 +12,7 @@ use garde::Validate;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -44,17 +45,49 @@ impl From<&SystemConfig> for ConfigView {
     }
 }
 
+/// A type of files.
+#[derive(ToSchema)]
+#[schema(
+    pattern = r"^[A-Za-z0-9!#$&^_.+-]{1,100}/[A-Za-z0-9!#$&^_.+-]{1,100}$",
+    example = "application/pdf"
+)]
+#[expect(dead_code, reason = "describes texts in the OpenAPI document")]
+struct MediaType(String);
+
+/// Minutes for some of the types of steps that have due times.
+fn due_minutes() -> Schema {
+    let minutes = || {
+        ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(1))
+            .maximum(Some(525_600))
+    };
+    let some = SLA_STEP_TYPES
+        .iter()
+        .fold(ObjectBuilder::new(), |object, (_, word)| {
+            object.property(*word, minutes())
+        });
+    some.schema_type(SchemaType::from_iter([Type::Object, Type::Null]))
+        .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
+        .build()
+        .into()
+}
+
 /// What changes; absent keys stay as they are.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[garde(allow_unvalidated)]
 struct ConfigRequest {
     /// Due minutes by step type, 1 to 525600.
+    #[schema(schema_with = due_minutes)]
     default_sla_minutes: Option<BTreeMap<String, i64>>,
     /// Types `type/subtype`, at least one.
+    #[schema(value_type = Option<Vec<MediaType>>, min_items = 1, max_items = 100)]
     allowed_mime_types: Option<Vec<String>>,
     /// 1 to 100.
+    #[schema(minimum = 1, maximum = 100)]
     max_attachment_size_mb: Option<i64>,
     /// 1 to 10.
+    #[schema(minimum = 1, maximum = 10)]
     notification_retry_max: Option<i64>,
 }
 

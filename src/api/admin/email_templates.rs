@@ -3,8 +3,10 @@
 use super::Done;
 use crate::api::envelope::ApiResult;
 use crate::api::extract::{ApiJson, ApiPath, Caller, ClientAddress};
+use crate::api::schema::words;
 use crate::api::view::wire_time::{wire_time, wire_time_option};
 use crate::app::App;
+use crate::domain::notice::TemplateKey;
 use crate::repositories::template_override_repo::TemplateOverride;
 use crate::services::admin::By;
 use crate::services::admin::templates::{ListedTemplate, NewWording};
@@ -96,6 +98,7 @@ impl From<TemplateOverride> for OverrideView {
 #[garde(allow_unvalidated)]
 struct PreviewRequest {
     /// The message.
+    #[schema(schema_with = words::<TemplateKey>)]
     template_key: String,
     /// Values over the example ones; when empty the message keeps its `{{placeholders}}`.
     #[serde(default)]
@@ -117,13 +120,17 @@ struct PreviewView {
 #[garde(allow_unvalidated)]
 struct WordingRequest {
     /// The message.
+    #[schema(schema_with = words::<TemplateKey>)]
     template_key: String,
     /// The workflow; all when absent.
     #[garde(length(chars, max = 100))]
+    #[schema(max_length = 100)]
     workflow_id: Option<String>,
     /// At most 200 characters; the built-in subject when absent.
+    #[schema(max_length = 200)]
     custom_subject: Option<String>,
     /// At most 256 KiB of HTML, sanitised; the built-in body when absent.
+    #[schema(max_length = 262_144)]
     custom_body: Option<String>,
 }
 

@@ -4,6 +4,7 @@
 use crate::api::envelope::ApiError;
 use crate::api::extract::Caller;
 use crate::api::health::{Condition, DatabaseHealth};
+use crate::api::schema::all_or_nothing;
 use crate::api::view::wire_time::{wire_time, wire_time_option};
 use crate::app::App;
 use crate::domain::time::Timestamp;
@@ -42,7 +43,7 @@ struct AdminHealth {
 struct TicketsView {
     status: Condition,
     #[serde(flatten)]
-    #[schema(inline)]
+    #[schema(schema_with = all_or_nothing::<TicketsDetails>)]
     details: Option<TicketsDetails>,
 }
 
@@ -109,7 +110,7 @@ struct EmailView {
     status: Condition,
     last_send: Option<String>,
     #[serde(flatten)]
-    #[schema(inline)]
+    #[schema(schema_with = all_or_nothing::<EmailDetails>)]
     details: Option<EmailDetails>,
 }
 

@@ -4,6 +4,7 @@ mod views;
 
 use crate::api::envelope::ApiResult;
 use crate::api::extract::{ApiJson, ApiPath, ApiQuery, Caller, ClientAddress};
+use crate::api::schema::{instant, words};
 use crate::api::view::wire_time::RequestInstant;
 use crate::app::App;
 use crate::domain::notice::TemplateKey;
@@ -60,31 +61,32 @@ enum SortOrder {
 #[garde(allow_unvalidated)]
 struct ListQuery {
     /// `PENDING`, `SENT`, `FAILED` or `CANCELLED`.
-    #[param(value_type = Option<String>)]
+    #[param(schema_with = words::<OutboxStatus>)]
     status: Option<OutboxStatus>,
     /// The ticket.
     ticket_id: Option<String>,
     /// The template.
-    #[param(value_type = Option<String>)]
+    #[param(schema_with = words::<TemplateKey>)]
     template_key: Option<TemplateKey>,
     /// Text within the recipient's address.
     #[garde(length(chars, max = 200))]
+    #[param(max_length = 200)]
     recipient: Option<String>,
     /// Not older than this.
-    #[param(value_type = Option<String>)]
+    #[param(schema_with = instant)]
     from_date: Option<RequestInstant>,
     /// Not newer than this; a date means its end.
-    #[param(value_type = Option<String>)]
+    #[param(schema_with = instant)]
     to_date: Option<RequestInstant>,
     /// From 1.
     #[garde(range(min = 1, max = 1_000_000))]
     #[serde(default = "one")]
-    #[param(value_type = Option<u32>, default = 1)]
+    #[param(value_type = Option<u32>, default = 1, minimum = 1, maximum = 1_000_000)]
     page: u32,
     /// 1 to 100.
     #[garde(range(min = 1, max = 100))]
     #[serde(default = "twenty")]
-    #[param(value_type = Option<u32>, default = 20)]
+    #[param(value_type = Option<u32>, default = 20, minimum = 1, maximum = 100)]
     page_size: u32,
     #[serde(default)]
     #[param(inline, value_type = Option<SortBy>)]
@@ -101,12 +103,12 @@ struct FailedQuery {
     /// From 1.
     #[garde(range(min = 1, max = 1_000_000))]
     #[serde(default = "one")]
-    #[param(value_type = Option<u32>, default = 1)]
+    #[param(value_type = Option<u32>, default = 1, minimum = 1, maximum = 1_000_000)]
     page: u32,
     /// 1 to 100.
     #[garde(range(min = 1, max = 100))]
     #[serde(default = "twenty")]
-    #[param(value_type = Option<u32>, default = 20)]
+    #[param(value_type = Option<u32>, default = 20, minimum = 1, maximum = 100)]
     page_size: u32,
 }
 
@@ -116,10 +118,10 @@ struct FailedQuery {
 #[garde(allow_unvalidated)]
 struct RangeQuery {
     /// Not older than this.
-    #[param(value_type = Option<String>)]
+    #[param(schema_with = instant)]
     from_date: Option<RequestInstant>,
     /// Not newer than this; a date means its end.
-    #[param(value_type = Option<String>)]
+    #[param(schema_with = instant)]
     to_date: Option<RequestInstant>,
 }
 
@@ -128,6 +130,7 @@ struct RangeQuery {
 struct BulkRetryRequest {
     /// 1 to 100 ids.
     #[garde(length(min = 1, max = 100), inner(length(chars, max = 100)))]
+    #[schema(min_items = 1, max_items = 100)]
     notification_ids: Vec<String>,
 }
 

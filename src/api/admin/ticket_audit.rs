@@ -3,6 +3,7 @@
 use crate::api::envelope::ApiResult;
 use crate::api::export::{ExportFormat, file};
 use crate::api::extract::{ApiQuery, Caller};
+use crate::api::schema::{instant, list_of_words, words};
 use crate::api::view::audit_trail::AuditTrailRow;
 use crate::api::view::page::SkipPage;
 use crate::api::view::person::UserSnapshot;
@@ -35,35 +36,39 @@ pub(super) fn router() -> OpenApiRouter<App> {
 struct Search {
     /// The ticket.
     #[garde(length(chars, max = 100))]
+    #[param(max_length = 100)]
     ticket_id: Option<String>,
     /// The step.
     #[garde(length(chars, max = 100))]
+    #[param(max_length = 100)]
     ticket_step_id: Option<String>,
     /// Any of these events.
     #[serde(default)]
-    #[param(value_type = Vec<String>)]
+    #[param(schema_with = list_of_words::<AuditEventType>)]
     event_type: Vec<AuditEventType>,
     /// Text within the actor's address.
     #[garde(length(chars, max = 200))]
+    #[param(max_length = 200)]
     actor_email: Option<String>,
     /// The request.
     #[garde(length(chars, max = 128))]
+    #[param(max_length = 128)]
     correlation_id: Option<String>,
     /// Not older than this.
-    #[param(value_type = Option<String>)]
+    #[param(schema_with = instant)]
     from_date: Option<RequestInstant>,
     /// Not newer than this; a date means its end.
-    #[param(value_type = Option<String>)]
+    #[param(schema_with = instant)]
     to_date: Option<RequestInstant>,
     /// How many to leave out.
     #[garde(range(max = 1_000_000))]
     #[serde(default)]
-    #[param(value_type = Option<u32>, default = 0)]
+    #[param(value_type = Option<u32>, default = 0, maximum = 1_000_000)]
     skip: u32,
     /// 1 to 100.
     #[garde(range(min = 1, max = 100))]
     #[serde(default = "fifty")]
-    #[param(value_type = Option<u32>, default = 50)]
+    #[param(value_type = Option<u32>, default = 50, minimum = 1, maximum = 100)]
     limit: u32,
 }
 
@@ -77,7 +82,7 @@ struct TicketAuditView {
     audit_event_id: String,
     ticket_id: String,
     ticket_step_id: Option<String>,
-    #[schema(value_type = String, example = "APPROVE")]
+    #[schema(schema_with = words::<AuditEventType>)]
     event_type: AuditEventType,
     actor: UserSnapshot,
     #[schema(value_type = Object)]
@@ -139,25 +144,29 @@ struct ExportQuery {
     format: ExportFormat,
     /// The ticket.
     #[garde(length(chars, max = 100))]
+    #[param(max_length = 100)]
     ticket_id: Option<String>,
     /// The step.
     #[garde(length(chars, max = 100))]
+    #[param(max_length = 100)]
     ticket_step_id: Option<String>,
     /// Any of these events.
     #[serde(default)]
-    #[param(value_type = Vec<String>)]
+    #[param(schema_with = list_of_words::<AuditEventType>)]
     event_type: Vec<AuditEventType>,
     /// Text within the actor's address.
     #[garde(length(chars, max = 200))]
+    #[param(max_length = 200)]
     actor_email: Option<String>,
     /// The request.
     #[garde(length(chars, max = 128))]
+    #[param(max_length = 128)]
     correlation_id: Option<String>,
     /// Not older than this.
-    #[param(value_type = Option<String>)]
+    #[param(schema_with = instant)]
     from_date: Option<RequestInstant>,
     /// Not newer than this; a date means its end.
-    #[param(value_type = Option<String>)]
+    #[param(schema_with = instant)]
     to_date: Option<RequestInstant>,
 }
 

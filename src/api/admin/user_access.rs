@@ -163,12 +163,15 @@ impl Default for Window {
 struct Grant {
     /// The address.
     #[garde(length(chars, min = 1, max = 254))]
+    #[schema(format = Email, min_length = 1, max_length = 254)]
     email: String,
     /// The name.
     #[garde(length(chars, min = 1, max = 200))]
+    #[schema(min_length = 1, max_length = 200)]
     display_name: String,
     /// The directory's object id, when known.
     #[garde(length(chars, max = 100))]
+    #[schema(max_length = 100)]
     aad_id: Option<String>,
     /// May design workflows.
     has_designer_access: Option<bool>,

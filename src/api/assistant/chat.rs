@@ -1,6 +1,6 @@
 //! Questions and what was said before (contract http-workflows 8.1).
 
-use super::{CitationView, persona};
+use super::{CitationView, PersonaName, persona};
 use crate::api::envelope::{ApiError, ApiResult};
 use crate::api::extract::{ApiJson, ApiPath, Caller, Correlation};
 use crate::api::view::wire_time::wire_time;
@@ -38,12 +38,12 @@ pub(super) struct AssistantQuestion {
     message: String,
     /// From which part of the application: `requester`, `agent`, `manager`, `designer` or `admin`. The caller must hold it.
     #[garde(length(chars, max = 50))]
-    #[schema(max_length = 50, example = "requester")]
+    #[schema(value_type = PersonaName)]
     persona: String,
     /// Not used: what was said before is kept on the server.
     #[garde(skip)]
     #[serde(default)]
-    #[schema(value_type = Option<Vec<Object>>)]
+    #[schema(value_type = Option<Value>)]
     #[expect(
         dead_code,
         reason = "clients send their transcript, and nothing of it may be believed"
@@ -162,7 +162,7 @@ pub(super) async fn ask_assistant(
 
 /// The caller's conversation.
 #[utoipa::path(get, path = "/history/{persona}", tag = "assistant", operation_id = "get_conversation",
-    params(("persona" = String, Path)), responses((status = 200, body = ConversationView)))]
+    params(("persona" = inline(PersonaName), Path)), responses((status = 200, body = ConversationView)))]
 pub(super) async fn get_conversation(
     State(app): State<App>,
     caller: Caller,
@@ -178,7 +178,7 @@ pub(super) async fn get_conversation(
 
 /// Forgets the caller's conversation.
 #[utoipa::path(post, path = "/clear-history/{persona}", tag = "assistant", operation_id = "clear_conversation",
-    params(("persona" = String, Path)), responses((status = 200, body = ConversationCleared)))]
+    params(("persona" = inline(PersonaName), Path)), responses((status = 200, body = ConversationCleared)))]
 pub(super) async fn clear_conversation(
     State(app): State<App>,
     caller: Caller,

@@ -2,6 +2,7 @@
 
 use crate::api::envelope::ApiResult;
 use crate::api::extract::{ApiPath, Caller};
+use crate::api::schema::words;
 use crate::api::view::wire_time::wire_time;
 use crate::app::App;
 use crate::domain::ticket::{StepState, TicketStatus};
@@ -22,7 +23,7 @@ pub(super) struct ExplanationView {
     ticket_id: String,
     /// At most 100 characters.
     title: String,
-    #[schema(value_type = String, example = "IN_PROGRESS")]
+    #[schema(schema_with = words::<TicketStatus>)]
     status: TicketStatus,
     /// What the ticket's form says of it, `NORMAL` otherwise.
     priority: String,
@@ -59,9 +60,9 @@ pub(super) struct ExplanationView {
 struct CurrentStepView {
     name: String,
     #[serde(rename = "type")]
-    #[schema(value_type = String)]
+    #[schema(schema_with = words::<StepType>)]
     kind: StepType,
-    #[schema(value_type = String)]
+    #[schema(schema_with = words::<StepState>)]
     state: StepState,
     /// `Unassigned` when it is nobody's.
     assignee: String,
@@ -75,9 +76,9 @@ struct ExplainedStepView {
     /// From 1.
     order: usize,
     name: String,
-    #[schema(value_type = String)]
+    #[schema(schema_with = words::<StepType>)]
     step_type: StepType,
-    #[schema(value_type = String)]
+    #[schema(schema_with = words::<StepState>)]
     state: StepState,
     assignee: Option<String>,
     assignee_email: Option<String>,

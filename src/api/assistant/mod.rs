@@ -46,6 +46,16 @@ impl From<Citation> for CitationView {
     }
 }
 
+/// The name of a persona, in any case.
+#[derive(ToSchema)]
+#[schema(
+    max_length = 50,
+    pattern = r"^([Rr][Ee][Qq][Uu][Ee][Ss][Tt][Ee][Rr]|[Aa][Gg][Ee][Nn][Tt]|[Mm][Aa][Nn][Aa][Gg][Ee][Rr]|[Dd][Ee][Ss][Ii][Gg][Nn][Ee][Rr]|([Ss][Uu][Pp][Ee][Rr])?[Aa][Dd][Mm][Ii][Nn])$",
+    example = "requester"
+)]
+#[expect(dead_code, reason = "describes texts in the OpenAPI document")]
+struct PersonaName(String);
+
 /// The persona named in the `origin` of a request; whether the caller holds it is asked where it is used.
 fn persona(origin: &str, name: &str) -> Result<Persona, ServiceError> {
     Persona::named(name).ok_or_else(|| {

@@ -1,8 +1,9 @@
 //! The briefing, the full analysis, figures and suggestions (contract http-workflows 8.3 and 8.5).
 
-use super::persona;
+use super::{PersonaName, persona};
 use crate::api::envelope::ApiResult;
 use crate::api::extract::{ApiPath, ApiQuery, Caller};
+use crate::api::schema::words;
 use crate::api::view::ticket::word;
 use crate::api::view::wire_time::wire_time;
 use crate::app::App;
@@ -47,7 +48,7 @@ struct TicketBriefingView {
     ticket_id: String,
     /// At most 50 characters.
     title: String,
-    #[schema(value_type = String, example = "IN_PROGRESS")]
+    #[schema(schema_with = words::<TicketStatus>)]
     status: TicketStatus,
     /// A sentence.
     ai_summary: String,
@@ -122,7 +123,7 @@ pub(super) struct AnalysisView {
 struct OtherTicketView {
     ticket_id: String,
     title: String,
-    #[schema(value_type = String)]
+    #[schema(schema_with = words::<TicketStatus>)]
     status: TicketStatus,
     /// Always `NORMAL`.
     priority: &'static str,
@@ -259,7 +260,7 @@ pub(super) async fn get_full_analysis(
 
 /// What is to be noticed about the caller's figures.
 #[utoipa::path(get, path = "/insights/{persona}", tag = "assistant", operation_id = "get_insights",
-    params(("persona" = String, Path)), responses((status = 200, body = InsightsView)))]
+    params(("persona" = inline(PersonaName), Path)), responses((status = 200, body = InsightsView)))]
 pub(super) async fn get_insights(
     State(app): State<App>,
     caller: Caller,
@@ -273,7 +274,7 @@ pub(super) async fn get_insights(
 
 /// The caller's figures.
 #[utoipa::path(get, path = "/stats/{persona}", tag = "assistant", operation_id = "get_stats",
-    params(("persona" = String, Path)), responses((status = 200, body = StatsView)))]
+    params(("persona" = inline(PersonaName), Path)), responses((status = 200, body = StatsView)))]
 pub(super) async fn get_stats(
     State(app): State<App>,
     caller: Caller,

@@ -54,8 +54,8 @@ async fn get_file_info(
 /// A file's bytes, or the part of them that `Range` names.
 #[utoipa::path(get, path = "/{attachment_id}/download", tag = "attachments", operation_id = "download_attachment",
     params(("attachment_id" = String, Path), ("Range" = Option<String>, Header, description = "One range of bytes")),
-    responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>),
-        (status = 206, content_type = "application/octet-stream", body = Vec<u8>),
+    responses((status = 200, content_type = "*/*", body = Vec<u8>),
+        (status = 206, content_type = "*/*", body = Vec<u8>),
         (status = 416, description = "The file has no such bytes; `Content-Range` names its length")))]
 async fn download_file(
     State(app): State<App>,
@@ -69,8 +69,8 @@ async fn download_file(
 /// A file's bytes, at its short address.
 #[utoipa::path(get, path = "/{attachment_id}", tag = "attachments", operation_id = "get_attachment",
     params(("attachment_id" = String, Path), ("Range" = Option<String>, Header, description = "One range of bytes")),
-    responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>),
-        (status = 206, content_type = "application/octet-stream", body = Vec<u8>),
+    responses((status = 200, content_type = "*/*", body = Vec<u8>),
+        (status = 206, content_type = "*/*", body = Vec<u8>),
         (status = 416, description = "The file has no such bytes; `Content-Range` names its length")))]
 async fn get_file(
     State(app): State<App>,

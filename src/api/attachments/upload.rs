@@ -3,6 +3,7 @@
 use super::view::{FileUploaded, ManyUploaded, UploadFailed, UploadSucceeded};
 use crate::api::envelope::{ApiError, ApiResult};
 use crate::api::extract::{ApiQuery, Caller, IdempotencyKey};
+use crate::api::schema::words;
 use crate::app::App;
 use crate::domain::error::{ErrorCode, ServiceError};
 use crate::domain::stored_file::FileContext;
@@ -36,19 +37,23 @@ pub(super) fn router() -> OpenApiRouter<App> {
 struct UploadQuery {
     /// The ticket, when there is one already.
     #[garde(length(chars, max = 100))]
+    #[param(max_length = 100)]
     ticket_id: Option<String>,
     /// The step it is given on.
     #[garde(length(chars, max = 100))]
+    #[param(max_length = 100)]
     ticket_step_id: Option<String>,
     /// Where it is given: `ticket`, `form`, `form_field`, `info_request`, `requester_note`, `approval_note`, `task_note`.
     #[garde(skip)]
-    #[param(value_type = Option<String>)]
+    #[param(schema_with = words::<FileContext>)]
     context: Option<FileContext>,
     /// The label of the field it is given in.
     #[garde(length(chars, max = 500))]
+    #[param(max_length = 500)]
     field_label: Option<String>,
     /// The name of the step.
     #[garde(length(chars, max = 500))]
+    #[param(max_length = 500)]
     step_name: Option<String>,
 }
 
@@ -76,12 +81,18 @@ struct UploadForm {
     file: Vec<u8>,
 }
 
+/// The bytes of a file.
+#[derive(ToSchema)]
+#[schema(format = Binary)]
+#[expect(dead_code, reason = "only describes the form in the OpenAPI document")]
+struct Bytes(String);
+
 /// The form of several uploads.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "only describes the form in the OpenAPI document")]
 struct UploadManyForm {
     /// The files, at most 20.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<Bytes>, min_items = 1, max_items = 20)]
     files: Vec<Vec<u8>>,
 }
 

@@ -1,6 +1,7 @@
 //! What the attachment routes take and answer.
 
 use crate::api::envelope::{ApiError, ErrorObject, describe, plain_error};
+use crate::api::schema::optional_words;
 use crate::api::view::content_disposition;
 use crate::api::view::wire_time::wire_time;
 use crate::clients::object_store::FileReader;
@@ -228,7 +229,7 @@ pub(super) struct FileChange {
     ticket_step_id: Option<String>,
     /// Where it was given.
     #[garde(skip)]
-    #[schema(value_type = Option<String>)]
+    #[schema(schema_with = optional_words::<FileContext>)]
     context: Option<FileContext>,
     /// The name of the step.
     #[garde(length(chars, max = 500))]

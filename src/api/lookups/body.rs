@@ -113,6 +113,7 @@ pub(super) struct UserBody {
 pub(super) struct UserList {
     /// The people.
     #[garde(length(max = USERS), dive)]
+    #[schema(max_items = 50)]
     pub(super) users: Vec<UserBody>,
 }
 
@@ -150,6 +151,7 @@ pub(super) struct EntryBody {
     /// The people.
     #[garde(length(max = USERS), dive)]
     #[serde(default)]
+    #[schema(max_items = 50)]
     users: Vec<UserBody>,
     /// Whether it is looked up.
     #[garde(skip)]
@@ -179,6 +181,7 @@ impl EntryBody {
 pub(super) struct EntryList {
     /// The entries.
     #[garde(length(max = ENTRIES), dive)]
+    #[schema(max_items = 2_000)]
     entries: Vec<EntryBody>,
 }
 

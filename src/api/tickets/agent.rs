@@ -71,6 +71,7 @@ async fn list_own_handovers(
 struct HistoryQuery {
     /// `today`, `week` or `month`; anything else means everything.
     #[garde(length(chars, max = 50))]
+    #[param(max_length = 50)]
     date_filter: Option<String>,
     /// From 1.
     #[garde(range(min = 1, max = 1_000_000))]

@@ -4,6 +4,7 @@ use super::list::Wanted;
 use crate::api::envelope::ApiResult;
 use crate::api::export::{ExportFormat, ExportRow, file};
 use crate::api::extract::{ApiPath, ApiQuery, Caller};
+use crate::api::schema::{comma_list_of_words, instant, words};
 use crate::api::view::audit_trail::AuditTrailRow;
 use crate::api::view::wire_time::{RequestInstant, wire_time, wire_time_option};
 use crate::app::App;
@@ -41,24 +42,27 @@ struct TicketExportQuery {
     mine: bool,
     /// One status.
     #[garde(skip)]
-    #[param(value_type = Option<String>)]
+    #[param(schema_with = words::<TicketStatus>)]
     status: Option<TicketStatus>,
     /// Several statuses, separated by commas; wins over `status`.
     #[garde(length(chars, max = 300))]
+    #[param(schema_with = comma_list_of_words::<TicketStatus>)]
     statuses: Option<String>,
     /// Exactly this workflow.
     #[garde(length(chars, max = 100))]
+    #[param(max_length = 100)]
     workflow_id: Option<String>,
     /// Literal text in title, id, description or workflow name.
     #[garde(length(chars, max = 200))]
+    #[param(max_length = 200)]
     q: Option<String>,
     /// Last changed at or after.
     #[garde(skip)]
-    #[param(value_type = Option<String>)]
+    #[param(schema_with = instant)]
     date_from: Option<RequestInstant>,
     /// Last changed at or before; a date means its end.
     #[garde(skip)]
-    #[param(value_type = Option<String>)]
+    #[param(schema_with = instant)]
     date_to: Option<RequestInstant>,
     /// With or without a pending change request.
     #[garde(skip)]
@@ -71,7 +75,7 @@ pub(super) struct TicketRow {
     ticket_id: String,
     title: String,
     description: Option<String>,
-    #[schema(value_type = String, example = "IN_PROGRESS")]
+    #[schema(schema_with = words::<TicketStatus>)]
     status: TicketStatus,
     workflow_id: String,
     workflow_name: String,

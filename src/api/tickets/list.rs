@@ -3,6 +3,7 @@
 use super::view::{ListedTicket, Paged};
 use crate::api::envelope::ApiResult;
 use crate::api::extract::{ApiQuery, Caller};
+use crate::api::schema::{comma_list_of_words, instant, words};
 use crate::api::view::wire_time::RequestInstant;
 use crate::app::App;
 use crate::domain::error::{FieldError, ServiceError};
@@ -28,33 +29,38 @@ pub(super) struct TicketQuery {
     mine: bool,
     /// One status.
     #[garde(skip)]
-    #[param(value_type = Option<String>)]
+    #[param(schema_with = words::<TicketStatus>)]
     status: Option<TicketStatus>,
     /// Several statuses, separated by commas; wins over `status`.
     #[garde(length(chars, max = 300))]
+    #[param(schema_with = comma_list_of_words::<TicketStatus>)]
     statuses: Option<String>,
     /// Exactly this workflow.
     #[garde(length(chars, max = 100))]
+    #[param(max_length = 100)]
     workflow_id: Option<String>,
     /// Literal text in title, id, description or workflow name.
     #[garde(length(chars, max = 200))]
+    #[param(max_length = 200)]
     q: Option<String>,
     /// Last changed at or after.
     #[garde(skip)]
-    #[param(value_type = Option<String>)]
+    #[param(schema_with = instant)]
     date_from: Option<RequestInstant>,
     /// Last changed at or before; a date means its end.
     #[garde(skip)]
-    #[param(value_type = Option<String>)]
+    #[param(schema_with = instant)]
     date_to: Option<RequestInstant>,
     /// With or without a pending change request.
     #[garde(skip)]
     has_pending_cr: Option<bool>,
     /// `updated_at`, `created_at`, `title` or `status`.
     #[garde(length(chars, max = 50))]
+    #[param(max_length = 50)]
     sort_by: Option<String>,
     /// `desc` or `asc`.
     #[garde(length(chars, max = 10))]
+    #[param(max_length = 10)]
     sort_order: Option<String>,
     /// From 1.
     #[garde(range(min = 1, max = 1_000_000))]

@@ -135,9 +135,11 @@ async fn get_manager_dashboard(
 struct HistoryQuery {
     /// A ticket status, or `all`.
     #[garde(length(chars, max = 50))]
+    #[param(max_length = 50)]
     status: Option<String>,
     /// Literal text in id, title, requester or workflow name.
     #[garde(length(chars, max = 200))]
+    #[param(max_length = 200)]
     q: Option<String>,
     /// From 1.
     #[garde(range(min = 1, max = 1_000_000))]

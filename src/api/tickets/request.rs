@@ -1,5 +1,6 @@
 //! What the ticket routes take (contract http-tickets 4 to 7).
 
+use crate::api::schema::{AskedPerson, FileId, OptionalAddress};
 use crate::domain::error::{FieldError, ServiceError};
 use crate::domain::id::{AttachmentId, StepKey};
 use crate::domain::json::JsonObject;
@@ -16,7 +17,7 @@ use utoipa::ToSchema;
 pub(super) struct CreateTicket {
     /// The workflow.
     #[garde(length(chars, min = 1, max = 100))]
-    #[schema(example = "WF-11aa22bb33cc")]
+    #[schema(example = "WF-11aa22bb33cc", min_length = 1, max_length = 100)]
     workflow_id: String,
     /// The title.
     #[garde(length(chars, min = 1, max = 500))]
@@ -34,10 +35,12 @@ pub(super) struct CreateTicket {
     /// Files.
     #[garde(length(max = 500))]
     #[serde(default)]
+    #[schema(value_type = Vec<FileId>, max_items = 500)]
     attachment_ids: Vec<String>,
     /// The forms that were filled in, in order.
     #[garde(length(max = 500))]
     #[serde(default)]
+    #[schema(max_items = 500)]
     initial_form_step_ids: Option<Vec<String>>,
 }
 
@@ -85,6 +88,7 @@ pub(super) struct SubmitForm {
     /// Files.
     #[garde(length(max = 500))]
     #[serde(default)]
+    #[schema(value_type = Vec<FileId>, max_items = 500)]
     pub(super) attachment_ids: Vec<String>,
     /// The ticket's version that the caller has seen; `If-Match` says the same.
     #[garde(skip)]
@@ -134,6 +138,7 @@ pub(super) struct CompleteTask {
     /// Files.
     #[garde(length(max = 500))]
     #[serde(default)]
+    #[schema(value_type = Vec<FileId>, max_items = 500)]
     pub(super) attachment_ids: Vec<String>,
     /// The ticket's version that the caller has seen; `If-Match` says the same.
     #[garde(skip)]
@@ -159,12 +164,15 @@ pub(super) struct SaveDraft {
 pub(super) struct AssignAgent {
     /// The address.
     #[garde(length(chars, min = 3, max = 254))]
+    #[schema(format = Email, min_length = 3, max_length = 254)]
     agent_email: String,
     /// The object id.
     #[garde(length(chars, max = 200))]
+    #[schema(max_length = 200)]
     agent_aad_id: Option<String>,
     /// The name.
     #[garde(length(chars, max = 200))]
+    #[schema(max_length = 200)]
     agent_display_name: Option<String>,
     /// Why the agent changes.
     #[garde(length(chars, max = 1000))]
@@ -190,12 +198,15 @@ impl AssignAgent {
 pub(super) struct ReassignApproval {
     /// The address.
     #[garde(length(chars, min = 5, max = 255))]
+    #[schema(format = Email, min_length = 5, max_length = 254)]
     new_approver_email: String,
     /// The object id.
     #[garde(length(chars, max = 200))]
+    #[schema(max_length = 200)]
     new_approver_aad_id: Option<String>,
     /// The name.
     #[garde(length(chars, max = 200))]
+    #[schema(max_length = 200)]
     new_approver_display_name: Option<String>,
     /// Why.
     #[garde(length(chars, max = 1000))]
@@ -225,6 +236,7 @@ pub(super) struct RequestInfo {
     pub(super) question_text: String,
     /// Whom: an address, or `address::step name`; the requester when absent.
     #[garde(length(chars, max = 600))]
+    #[schema(value_type = Option<AskedPerson>)]
     requested_from_email: Option<String>,
     /// A subject.
     #[garde(length(chars, max = 200))]
@@ -233,6 +245,7 @@ pub(super) struct RequestInfo {
     /// Files.
     #[garde(length(max = 100))]
     #[serde(default)]
+    #[schema(value_type = Vec<FileId>, max_items = 100)]
     pub(super) attachment_ids: Vec<String>,
 }
 
@@ -267,6 +280,7 @@ pub(super) struct RespondInfo {
     /// Files.
     #[garde(length(max = 100))]
     #[serde(default)]
+    #[schema(value_type = Vec<FileId>, max_items = 100)]
     pub(super) attachment_ids: Vec<String>,
 }
 
@@ -300,6 +314,7 @@ pub(super) struct RequestHandover {
     pub(super) reason: String,
     /// Whom the agent suggests.
     #[garde(length(chars, max = 254))]
+    #[schema(value_type = Option<OptionalAddress>)]
     suggested_agent_email: Option<String>,
 }
 
@@ -320,18 +335,22 @@ impl RequestHandover {
 pub(super) struct DecideHandover {
     /// The handover.
     #[garde(length(chars, min = 1, max = 100))]
+    #[schema(min_length = 1, max_length = 100)]
     pub(super) handover_request_id: String,
     /// Whether the task is handed over.
     #[garde(skip)]
     pub(super) approved: bool,
     /// Who gets the task.
     #[garde(length(chars, max = 254))]
+    #[schema(value_type = Option<OptionalAddress>)]
     new_agent_email: Option<String>,
     /// The object id.
     #[garde(length(chars, max = 200))]
+    #[schema(max_length = 200)]
     new_agent_aad_id: Option<String>,
     /// The name.
     #[garde(length(chars, max = 200))]
+    #[schema(max_length = 200)]
     new_agent_display_name: Option<String>,
     /// What the decider says.
     #[garde(length(chars, max = 1000))]
@@ -366,6 +385,7 @@ pub(super) struct AddNote {
     /// Files.
     #[garde(length(max = 100))]
     #[serde(default)]
+    #[schema(value_type = Vec<FileId>, max_items = 100)]
     pub(super) attachment_ids: Vec<String>,
 }
 

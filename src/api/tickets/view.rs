@@ -253,7 +253,7 @@ pub(crate) struct QuestionView {
     requested_by: UserSnapshot,
     requested_from: UserSnapshot,
     requested_at: String,
-    #[schema(value_type = String)]
+    #[schema(schema_with = crate::api::schema::words::<InfoRequestStatus>)]
     status: InfoRequestStatus,
     request_attachment_ids: Vec<String>,
 }

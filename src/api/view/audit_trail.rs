@@ -2,6 +2,7 @@
 
 use super::wire_time::wire_time;
 use crate::api::export::ExportRow;
+use crate::api::schema::words;
 use crate::domain::audit::AuditEventType;
 use crate::repositories::audit_repo::AuditRow;
 use serde::Serialize;
@@ -14,7 +15,7 @@ pub(crate) struct AuditTrailRow {
     audit_event_id: String,
     ticket_id: String,
     ticket_step_id: Option<String>,
-    #[schema(value_type = String, example = "APPROVE")]
+    #[schema(schema_with = words::<AuditEventType>)]
     event_type: AuditEventType,
     actor_email: String,
     actor_display_name: String,

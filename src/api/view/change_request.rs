@@ -2,6 +2,7 @@
 
 use super::person::UserSnapshot;
 use super::wire_time::{wire_time, wire_time_option};
+use crate::api::schema::words;
 use crate::domain::ticket::{
     AttachmentChange, ChangeRequest, ChangeRequestStatus, FieldChange, FormData, Ticket,
 };
@@ -15,7 +16,7 @@ pub struct ChangeRequestView {
     change_request_id: String,
     ticket_id: String,
     workflow_id: String,
-    #[schema(value_type = String)]
+    #[schema(schema_with = words::<ChangeRequestStatus>)]
     status: ChangeRequestStatus,
     from_version: i32,
     to_version: Option<i32>,
@@ -61,7 +62,7 @@ pub struct FieldChangeView {
 pub struct AttachmentChangeView {
     attachment_id: String,
     filename: String,
-    #[schema(value_type = String)]
+    #[schema(schema_with = words::<crate::domain::ticket::AttachmentAction>)]
     action: crate::domain::ticket::AttachmentAction,
 }
 

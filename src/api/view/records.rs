@@ -2,6 +2,7 @@
 
 use super::person::UserSnapshot;
 use super::wire_time::{wire_time, wire_time_option};
+use crate::api::schema::words;
 use crate::domain::audit::{AuditEvent, AuditEventType};
 use crate::domain::tail::StableKey;
 use crate::domain::ticket::{
@@ -20,7 +21,7 @@ pub struct ApprovalTaskView {
     ticket_id: String,
     ticket_step_id: String,
     approver: UserSnapshot,
-    #[schema(value_type = String)]
+    #[schema(schema_with = words::<ApprovalDecision>)]
     decision: ApprovalDecision,
     comment: Option<String>,
     decided_at: Option<String>,
@@ -55,12 +56,12 @@ pub struct InfoRequestView {
     ticket_step_id: String,
     requested_by: UserSnapshot,
     requested_from: UserSnapshot,
-    #[schema(value_type = String)]
+    #[schema(schema_with = words::<TargetRole>)]
     requested_from_step_type: TargetRole,
     subject: Option<String>,
     question_text: String,
     request_attachment_ids: Vec<String>,
-    #[schema(value_type = String)]
+    #[schema(schema_with = words::<InfoRequestStatus>)]
     status: InfoRequestStatus,
     response_text: Option<String>,
     response_attachment_ids: Vec<String>,
@@ -111,7 +112,7 @@ pub struct HandoverView {
     requested_by: UserSnapshot,
     requested_to: Option<UserSnapshot>,
     reason: String,
-    #[schema(value_type = String)]
+    #[schema(schema_with = words::<HandoverStatus>)]
     status: HandoverStatus,
     decided_by: Option<UserSnapshot>,
     decision_comment: Option<String>,
@@ -146,7 +147,7 @@ pub struct AuditEventView {
     audit_event_id: String,
     ticket_id: String,
     ticket_step_id: Option<String>,
-    #[schema(value_type = String)]
+    #[schema(schema_with = words::<AuditEventType>)]
     event_type: AuditEventType,
     actor: UserSnapshot,
     #[schema(value_type = Object)]

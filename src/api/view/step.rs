@@ -3,6 +3,7 @@
 use super::person::UserSnapshot;
 use super::ticket::word;
 use super::wire_time::{wire_time, wire_time_option};
+use crate::api::schema::{optional_words, words};
 use crate::domain::ticket::{
     ApprovalDecision, ApprovalRule, EmbeddedRun, InfoRequest, NoteKind, Outcome, Step, StepState, TaskWork,
 };
@@ -20,19 +21,19 @@ pub struct StepView {
     ticket_id: String,
     step_id: String,
     step_name: String,
-    #[schema(value_type = String)]
+    #[schema(schema_with = words::<StepType>)]
     step_type: StepType,
-    #[schema(value_type = String)]
+    #[schema(schema_with = words::<StepState>)]
     state: StepState,
     assigned_to: Option<UserSnapshot>,
     #[schema(value_type = Object)]
     data: Map<String, Value>,
-    #[schema(value_type = Option<String>)]
+    #[schema(schema_with = optional_words::<Outcome>)]
     outcome: Option<Outcome>,
     started_at: Option<String>,
     completed_at: Option<String>,
     due_at: Option<String>,
-    #[schema(value_type = Option<String>)]
+    #[schema(schema_with = optional_words::<StepState>)]
     previous_state: Option<StepState>,
     version: i64,
     round: u32,
@@ -323,7 +324,7 @@ pub struct ActionableTask {
     step_id: String,
     step_name: String,
     step_type: String,
-    #[schema(value_type = String)]
+    #[schema(schema_with = words::<StepState>)]
     state: StepState,
     available_actions: Vec<&'static str>,
     branch_id: Option<String>,

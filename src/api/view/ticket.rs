@@ -2,6 +2,7 @@
 
 use super::person::UserSnapshot;
 use super::wire_time::{wire_time, wire_time_option};
+use crate::api::schema::words;
 use crate::domain::ticket::{Branch, ForkActivation, FormVersion, NoteKind, TicketStatus};
 use crate::repositories::note_repo::NoteRow;
 use crate::services::tickets::OpenedTicket;
@@ -19,7 +20,7 @@ pub struct TicketView {
     workflow_name: String,
     title: String,
     description: Option<String>,
-    #[schema(value_type = String, example = "IN_PROGRESS")]
+    #[schema(schema_with = words::<TicketStatus>)]
     status: TicketStatus,
     current_step_id: Option<String>,
     workflow_start_step_id: String,
@@ -50,7 +51,7 @@ pub struct BranchView {
     branch_id: String,
     branch_name: String,
     parent_fork_step_id: String,
-    #[schema(value_type = String)]
+    #[schema(schema_with = words::<crate::domain::ticket::BranchState>)]
     state: crate::domain::ticket::BranchState,
     current_step_id: Option<String>,
     started_at: String,

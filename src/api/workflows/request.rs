@@ -1,5 +1,6 @@
 //! What the workflow routes take.
 
+use crate::api::schema::words;
 use crate::domain::workflow::WorkflowStatus;
 use crate::services::workflows::{CatalogFilter, NewWorkflow, Words};
 use garde::Validate;
@@ -70,7 +71,7 @@ const fn usual_size() -> i64 {
 pub(super) struct WorkflowQuery {
     /// Only workflows with this status.
     #[garde(skip)]
-    #[param(value_type = Option<String>)]
+    #[param(schema_with = words::<WorkflowStatus>)]
     pub(super) status: Option<WorkflowStatus>,
     /// From 1.
     #[garde(range(min = 1, max = 1_000_000))]
@@ -90,12 +91,15 @@ pub(super) struct WorkflowQuery {
 pub(super) struct CatalogQuery {
     /// Exactly this category.
     #[garde(length(chars, max = 100))]
+    #[param(max_length = 100)]
     category: Option<String>,
     /// Tags, separated by commas; all of them must be there.
     #[garde(length(chars, max = 1100))]
+    #[param(max_length = 1100)]
     tags: Option<String>,
     /// Text in name or description.
     #[garde(length(chars, max = 200))]
+    #[param(max_length = 200)]
     q: Option<String>,
     /// From 1.
     #[garde(range(min = 1, max = 1_000_000))]
@@ -127,6 +131,7 @@ impl From<CatalogQuery> for CatalogFilter {
 pub(super) struct EmbeddingQuery {
     /// Usually the workflow that is being edited.
     #[garde(length(chars, max = 100))]
+    #[param(max_length = 100)]
     pub(super) exclude_workflow_id: Option<String>,
 }
 

@@ -1,5 +1,6 @@
 //! What the workflow routes answer.
 
+use crate::api::schema::words;
 use crate::api::view::person::UserSnapshot;
 pub(super) use crate::api::view::validation::ValidationView;
 use crate::api::view::wire_time::wire_time;
@@ -37,7 +38,7 @@ pub(super) struct TemplateView {
     description: Option<String>,
     category: Option<String>,
     tags: Vec<String>,
-    #[schema(value_type = String, example = "PUBLISHED")]
+    #[schema(schema_with = words::<crate::domain::workflow::WorkflowStatus>)]
     status: crate::domain::workflow::WorkflowStatus,
     #[schema(value_type = Option<Object>)]
     definition: Option<Value>,

@@ -10,7 +10,7 @@ async fn the_document_names_the_bearer_scheme_and_the_errors() {
         "bearer"
     );
     let operation = &document["paths"]["/api/v1/admin/my-access"]["get"];
-    assert!(operation["responses"]["401"].is_object() && operation["responses"]["default"].is_object());
+    assert!(operation["responses"]["401"].is_object() && operation["responses"]["503"].is_object());
     assert!(document["paths"]["/dev/token"]["post"].is_object());
 }
 

@@ -13,7 +13,7 @@ pub(super) struct Operation {
     pub(super) is_public: bool,
     query: Vec<String>,
     required_query: Vec<String>,
-    body: Option<Value>,
+    pub(super) body: Option<Value>,
 }
 
 pub(super) async fn operations(app: &TestApp) -> (Value, Vec<Operation>) {
@@ -240,7 +240,7 @@ fn nasty_values() -> Vec<Value> {
 }
 
 /// A value that fits a schema, more or less.
-fn plausible(document: &Value, schema: &Value, depth: usize) -> Value {
+pub(super) fn plausible(document: &Value, schema: &Value, depth: usize) -> Value {
     if depth > 6 {
         return json!(null);
     }
@@ -254,6 +254,9 @@ fn plausible(document: &Value, schema: &Value, depth: usize) -> Value {
         if let Some(choices) = schema[key].as_array() {
             return plausible(document, choices.last().unwrap_or(&Value::Null), depth + 1);
         }
+    }
+    if schema["pattern"].is_string() && schema["example"].is_string() {
+        return schema["example"].clone();
     }
     if let Some(choice) = schema["enum"].as_array().and_then(|choices| choices.first()) {
         return choice.clone();
@@ -327,7 +330,7 @@ fn addresses(operation: &Operation, ids: &Map<String, Value>) -> Vec<String> {
 }
 
 /// Ids that exist, by the name of their path parameter.
-async fn known_ids(app: &TestApp) -> Map<String, Value> {
+pub(super) async fn known_ids(app: &TestApp) -> Map<String, Value> {
     let root = app.person("admin.root");
     let workflows = root.get("/api/v1/workflows").await.expect(200).body;
     let mut ids = Map::new();

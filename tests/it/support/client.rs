@@ -72,23 +72,28 @@ impl TestClient {
     }
 }
 
-/// Sends a request built by hand.
+/// Sends a request built by hand. The answer must be one that the document knows.
 pub(crate) async fn send(request: reqwest::RequestBuilder) -> Reply {
     try_send(request).await.unwrap()
 }
 
 /// The same to a service that may not answer.
 pub(crate) async fn try_send(request: reqwest::RequestBuilder) -> reqwest::Result<Reply> {
-    let answer = request.send().await?;
+    let (http, request) = request.build_split();
+    let request = request?;
+    let (method, path) = (request.method().clone(), request.url().path().to_owned());
+    let answer = http.execute(request).await?;
     let (status, headers) = (answer.status(), answer.headers().clone());
     let text = answer.text().await?;
     let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-    Ok(Reply {
+    let reply = Reply {
         status,
         headers,
         text,
         body,
-    })
+    };
+    super::document::assert_documents(&method, &path, &reply);
+    Ok(reply)
 }
 
 impl Reply {

@@ -5,6 +5,7 @@
 
 mod app;
 mod client;
+mod document;
 mod mails;
 mod model_server;
 pub(crate) mod mongo;
