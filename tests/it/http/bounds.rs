@@ -11,8 +11,8 @@ fn resolved<'d>(document: &'d Value, schema: &'d Value) -> &'d Value {
         let target = document.pointer(reference.trim_start_matches('#'));
         return resolved(document, target.unwrap());
     }
-    let choices = schema["oneOf"].as_array().into_iter().flatten();
-    let real = choices.filter(|one| one["type"] != "null").next_back();
+    let mut choices = schema["oneOf"].as_array().into_iter().flatten();
+    let real = choices.rfind(|one| one["type"] != "null");
     real.map_or(schema, |real| resolved(document, real))
 }
 
