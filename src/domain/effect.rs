@@ -3,7 +3,7 @@
 use super::id::AttachmentId;
 use super::json::JsonObject;
 use super::notice::Notice;
-use super::person::{Person, PersonKey};
+use super::person::{Person, PersonKey, Personas};
 use super::ticket::{FormVersion, NoteBody};
 use super::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,16 @@ pub enum GrantedPersona {
     Manager,
     /// Agents.
     Agent,
+}
+
+impl GrantedPersona {
+    /// Whether it is among these.
+    pub const fn is_in(self, personas: Personas) -> bool {
+        match self {
+            Self::Manager => personas.manager,
+            Self::Agent => personas.agent,
+        }
+    }
 }
 
 /// Why a persona was granted (`*_source` on the wire, contract engine-actions 5).

@@ -1,5 +1,5 @@
-//! Closes everything that belongs to a step when the step ends: its question, votes, assignment, handover, hold and
-//! timers (contract engine-core HZ-15 and HZ-16, engine-actions S2, S5, S6, S11, S15).
+//! Closes everything that belongs to a step when the step ends: its question, votes, assignment, handover, hold, waiting
+//! end and timers (contract engine-core HZ-15 and HZ-16, engine-actions S2, S5, S6, S11, S15).
 
 use super::notices::Message;
 use super::turn::Turn;
@@ -71,6 +71,9 @@ pub(crate) fn end_step(turn: &mut Turn<'_>, id: &TicketStepId, ending: Ending) -
     step.paused_at = None;
     if let Some(hold) = step.hold.as_mut().filter(|hold| hold.resumed_at.is_none()) {
         hold.resumed_at = Some(now);
+    }
+    if let Some(run) = &mut step.embedded {
+        run.pending_end = None;
     }
     turn.ticket.timers.retain(|timer| match &timer.kind {
         TimerKind::SlaReminder { step, .. } | TimerKind::SlaEscalation { step, .. } => step != id,

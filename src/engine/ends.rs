@@ -149,7 +149,7 @@ fn close_everything(turn: &mut Turn<'_>, live: Ending) -> Result<(), Refusal> {
             branch.current_step_id = None;
         }
     }
-    turn.ticket.pending_end = None;
+    turn.ticket.drop_pending_ends();
     turn.ticket.timers.clear();
     close_change_request(turn);
     Ok(())

@@ -6,7 +6,8 @@
 use super::definition::CompiledWorkflow;
 use crate::domain::attachment::AttachmentFact;
 use crate::domain::id::{AttachmentId, LookupId, StepKey, WorkflowId};
-use crate::domain::person::{Actor, Email, Person};
+use crate::domain::lookup::LookupTable;
+use crate::domain::person::{Actor, Email, Person, Personas};
 use crate::domain::time::Timestamp;
 use crate::domain::workflow::{StepType, VersionRef};
 use chrono::NaiveDate;
@@ -106,8 +107,14 @@ pub struct PersonFact {
     pub person: Option<Person>,
     /// The address of that person's manager, when known.
     pub manager: Option<Person>,
-    /// Whether an administrator has deactivated the person or taken the persona away.
+    /// Whether an administrator has deactivated the person.
     pub revoked: bool,
+    /// The personas the person holds.
+    #[serde(default)]
+    pub personas: Personas,
+    /// The personas that an administrator took away.
+    #[serde(default)]
+    pub taken_away: Personas,
 }
 
 /// A question to a lookup table.
@@ -143,6 +150,22 @@ pub struct LookupFact {
     pub question: LookupQuestion,
     /// The users of the active entry in their order; empty when there is no such entry.
     pub users: Vec<LookupUser>,
+}
+
+impl LookupFact {
+    /// The answer of the table that was found, if one was.
+    pub fn of(question: LookupQuestion, table: Option<&LookupTable>) -> Self {
+        let (LookupQuestion::Table { key, .. } | LookupQuestion::Bound { key, .. }) = &question;
+        let users = table.map(|table| table.users_of(key)).unwrap_or_default();
+        let users = users.into_iter().map(|user| LookupUser {
+            person: user.to_person(),
+            is_primary: user.is_primary,
+        });
+        Self {
+            users: users.collect(),
+            question,
+        }
+    }
 }
 
 /// A user of a lookup entry.

@@ -5,13 +5,21 @@ use super::command::NamedPerson;
 use super::decision::Undecided;
 use super::facts::{Need, PersonFact};
 use super::turn::Turn;
+use crate::domain::effect::GrantedPersona;
 use crate::domain::person::{Email, Person};
 use crate::domain::refusal::Refusal;
 
-/// The person, as the directory or this ticket knows them, else by address alone with a null object id.
-pub(crate) fn resolve(turn: &Turn<'_>, named: &NamedPerson) -> Result<Person, Undecided> {
+/// The person for work that brings `persona` with it, as the directory or this ticket knows them, else by address alone
+/// with a null object id.
+///
+/// Refused for a person from whom an administrator has taken that persona, or all access.
+pub(crate) fn resolve(
+    turn: &Turn<'_>,
+    named: &NamedPerson,
+    persona: GrantedPersona,
+) -> Result<Person, Undecided> {
     let fact = fact(turn, &named.email)?;
-    if fact.revoked {
+    if fact.revoked || persona.is_in(fact.taken_away) {
         return Err(Refusal::invalid_state("an administrator has taken this person's access away").into());
     }
     if let Some(person) = &fact.person {

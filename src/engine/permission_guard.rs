@@ -168,14 +168,8 @@ fn is_right_person(ticket: &Ticket, actor: &Actor, action: StepAction, step: &St
         };
     }
     let person = &actor.person;
-    let is_assignee = step
-        .assignee
-        .as_ref()
-        .is_some_and(|assignee| assignee.is_same(person));
-    let is_manager = ticket
-        .manager
-        .as_ref()
-        .is_some_and(|manager| manager.is_same(person));
+    let is_assignee = is(person, step.assignee.as_ref());
+    let is_manager = is(person, ticket.manager.as_ref());
     let (right, message) = match action {
         StepAction::SubmitForm => (
             ticket.requester.is_same(person),
@@ -240,6 +234,11 @@ fn is_right_person(ticket: &Ticket, actor: &Actor, action: StepAction, step: &St
     }
 }
 
+/// Whether somebody is named, and it is this person.
+fn is(person: &Person, named: Option<&Person>) -> bool {
+    named.is_some_and(|named| named.is_same(person))
+}
+
 /// Whether an action exists on steps of this type.
 fn applies_to(action: StepAction, kind: StepType) -> bool {
     match action {
@@ -301,14 +300,8 @@ fn was_asked(ticket: &Ticket, person: &Person, step: &Step) -> bool {
 }
 
 fn may_note(ticket: &Ticket, person: &Person, step: &Step) -> bool {
-    let is_assignee = step
-        .assignee
-        .as_ref()
-        .is_some_and(|assignee| assignee.is_same(person));
-    let is_manager = ticket
-        .manager
-        .as_ref()
-        .is_some_and(|manager| manager.is_same(person));
+    let is_assignee = is(person, step.assignee.as_ref());
+    let is_manager = is(person, ticket.manager.as_ref());
     let is_paused = ticket.pending_change_request().is_some();
     let while_paused = is_paused && ticket.requester.is_same(person);
     match step.kind {

@@ -300,21 +300,26 @@ fn set_branch(turn: &mut Turn<'_>, at: &BranchRef, state: BranchState) -> Result
 /// After a branch has ended its join may pass, or an end that waited for late branches may come.
 fn branch_ended(turn: &Turn<'_>, at: &BranchRef, moves: &mut Moves) {
     moves.push(Move::CheckJoin(at.fork.clone()));
-    if let Some(waiting) = turn.ticket.pending_end.clone()
-        && !has_late_branches(&turn.ticket)
+    let container = turn
+        .ticket
+        .fork(&at.fork)
+        .and_then(|fork| fork.container.as_ref());
+    if let Some(waiting) = turn.ticket.pending_end_in(container)
+        && !has_late_branches(&turn.ticket, container)
     {
-        moves.push(Move::EnterDeferred(waiting));
+        moves.push(Move::EnterDeferred(waiting.clone()));
     }
 }
 
-/// Whether branches in the main flow still run although their join has passed.
-pub(super) fn has_late_branches(ticket: &Ticket) -> bool {
+/// Whether branches of an embedded run (of the ticket's own workflow for `None`) still run although their join has
+/// passed.
+pub(super) fn has_late_branches(ticket: &Ticket, container: Option<&TicketStepId>) -> bool {
     let passed = ticket
         .forks
         .iter()
         .filter(|fork| fork.progress == JoinProgress::Passed);
     passed
-        .filter(|fork| fork.container.is_none() && fork.parent.is_none())
+        .filter(|fork| fork.container.as_ref() == container && fork.parent.is_none())
         .any(|fork| {
             fork.branches
                 .iter()

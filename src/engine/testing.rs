@@ -12,7 +12,7 @@ use crate::domain::effect::Effect;
 use crate::domain::id::{StepKey, TicketId, TicketStepId, WorkflowId, WorkflowVersionId};
 use crate::domain::json::JsonObject;
 use crate::domain::notice::{Notice, TemplateKey};
-use crate::domain::person::{Actor, AdminRole, Email, Person};
+use crate::domain::person::{Actor, AdminRole, Email, Person, Personas};
 use crate::domain::refusal::Refusal;
 use crate::domain::ticket::{Step, StepState, Ticket};
 use crate::domain::time::Timestamp;
@@ -193,6 +193,14 @@ impl World {
                     person: known.then(|| person(&name)),
                     manager: None,
                     revoked: name.starts_with("revoked"),
+                    personas: Personas {
+                        manager: ["mia", "one"].contains(&name.as_str()),
+                        ..Personas::default()
+                    },
+                    taken_away: Personas {
+                        agent: name == "former",
+                        ..Personas::default()
+                    },
                     email,
                 });
             }
@@ -443,4 +451,21 @@ pub(crate) fn definition(steps: Vec<Value>, edges: &[(&str, &str, &str)]) -> Val
         .map(|(from, event, to)| json!({"from_step_id": from, "to_step_id": to, "on_event": event}))
         .collect();
     json!({"steps": steps, "transitions": transitions, "start_step_id": start})
+}
+
+/// A form that raises the ticket, an approval, a task, an end.
+pub(crate) fn usual(approver: &str) -> Value {
+    definition(
+        vec![
+            form("ask"),
+            approval("check", approver),
+            task("deliver"),
+            end("done"),
+        ],
+        &[
+            ("ask", "SUBMIT_FORM", "check"),
+            ("check", "APPROVE", "deliver"),
+            ("deliver", "COMPLETE_TASK", "done"),
+        ],
+    )
 }

@@ -119,6 +119,15 @@ impl UserAccessRow {
             agent: self.agent.granted,
         }
     }
+
+    /// The personas that an administrator took away.
+    pub const fn taken_away(&self) -> Personas {
+        Personas {
+            designer: self.designer.taken_by_admin,
+            manager: self.manager.taken_by_admin,
+            agent: self.agent.taken_by_admin,
+        }
+    }
 }
 
 /// What became of a grant that a ticket wanted.
@@ -179,6 +188,14 @@ impl UserAccessRepo {
     /// The record with this address, active or not.
     pub async fn by_email(&self, email: &Email) -> Result<Option<UserAccessRow>> {
         self.rows.find_one(doc! {"_id": email.key()}).await
+    }
+
+    /// The record that a grant to this person changes, active or not: by address, else by object id.
+    pub async fn known(&self, person: &Person) -> Result<Option<UserAccessRow>> {
+        match self.by_email(&person.email).await? {
+            Some(row) => Ok(Some(row)),
+            None => self.by_aad_id(person).await,
+        }
     }
 
     /// The records with these addresses, active or not, by lower-cased address.
@@ -265,11 +282,7 @@ impl UserAccessRepo {
     /// first run did (design 3, relay).
     pub async fn grant_from_ticket(&self, key: &str, grant: &PersonaGrant) -> Result<TicketGrant> {
         loop {
-            let known = match self.by_email(&grant.person.email).await? {
-                Some(row) => Some(row),
-                None => self.by_aad_id(&grant.person).await?,
-            };
-            let Some(row) = known else {
+            let Some(row) = self.known(&grant.person).await? else {
                 if self
                     .insert_absent(&UserAccessRow::from_ticket(key, grant))
                     .await?

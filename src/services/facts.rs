@@ -12,7 +12,7 @@ use crate::engine::facts::{ManagerFact, NamedAttachment, PersonFact, Policy};
 use crate::engine::{Definitions, FactSheet, Need};
 use crate::repositories::attachment_claims::{AttachmentClaims, Claim};
 use crate::repositories::ticket_repo::TicketRepo;
-use crate::repositories::user_access_repo::UserAccessRepo;
+use crate::repositories::user_access_repo::{UserAccessRepo, UserAccessRow};
 use crate::services::definition_cache::DefinitionCache;
 use crate::services::directory::Directory;
 use crate::services::lookups::Lookups;
@@ -186,17 +186,19 @@ impl FactSource {
     }
 
     async fn person(&self, caller: &Person, email: Email) -> Result<PersonFact, ServiceError> {
-        let row = self.0.user_access.by_email(&email).await?;
         let found = self.0.directory.record_of(caller, &email).await;
         let person = found.map(|user| user.to_person());
         let asked = person
             .clone()
             .unwrap_or_else(|| Person::from_email(email.clone()));
         let manager = self.0.directory.manager_of(caller, &asked).await;
+        let row = self.0.user_access.known(&asked).await?;
         Ok(PersonFact {
             manager: manager.map(|manager| manager.to_person()),
             person,
-            revoked: row.is_some_and(|row| !row.is_active),
+            revoked: row.as_ref().is_some_and(|row| !row.is_active),
+            personas: row.as_ref().map(UserAccessRow::personas).unwrap_or_default(),
+            taken_away: row.as_ref().map(UserAccessRow::taken_away).unwrap_or_default(),
             email,
         })
     }

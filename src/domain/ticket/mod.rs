@@ -104,7 +104,7 @@ pub struct Ticket {
     pub steps: Vec<Step>,
     /// Every fork that has been activated, oldest first; finished ones are kept.
     pub forks: Vec<ForkActivation>,
-    /// An end step that waits for late branches.
+    /// An end step of the workflow itself that waits for late branches; an embedded run keeps its own.
     pub pending_end: Option<TicketStepId>,
     /// One row per approver and step instance.
     pub approval_tasks: Vec<ApprovalTask>,
@@ -133,6 +133,47 @@ pub struct Ticket {
 }
 
 impl Ticket {
+    /// A ticket to which nothing has happened yet, not even its first command.
+    pub fn new(
+        id: TicketId,
+        workflow: PinnedWorkflow,
+        title: String,
+        requester: Person,
+        created_at: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            version: 0,
+            workflow,
+            title,
+            description: None,
+            status: TicketStatus::InProgress,
+            requester,
+            manager: None,
+            form_values: JsonObject::new(),
+            attachment_ids: Vec::new(),
+            created_at,
+            updated_at: created_at,
+            completed_at: None,
+            current_step_id: None,
+            steps: Vec::new(),
+            forks: Vec::new(),
+            pending_end: None,
+            approval_tasks: Vec::new(),
+            assignments: Vec::new(),
+            info_requests: Vec::new(),
+            handovers: Vec::new(),
+            sla_acknowledgements: Vec::new(),
+            change_requests: Vec::new(),
+            form_version: 1,
+            requester_note_count: 0,
+            recent_notes: Vec::new(),
+            watchers: Vec::new(),
+            timers: Vec::new(),
+            ids_drawn: 0,
+        }
+    }
+
     /// Whether the ticket still runs.
     pub fn is_live(&self) -> bool {
         !self.status.is_terminal()
@@ -154,6 +195,45 @@ impl Ticket {
             .iter()
             .filter(|step| step.container.as_ref() == container && step.key == *key)
             .max_by_key(|step| step.round)
+    }
+
+    /// The end step that waits for late branches of an embedded run (of the ticket's own workflow for `None`).
+    pub fn pending_end_in(&self, container: Option<&TicketStepId>) -> Option<&TicketStepId> {
+        match container {
+            None => self.pending_end.as_ref(),
+            Some(container) => self.step(container)?.embedded.as_ref()?.pending_end.as_ref(),
+        }
+    }
+
+    /// Lets an end step of an embedded run (of the ticket's own workflow for `None`) wait for late branches, or no
+    /// longer; a run that was never expanded has none.
+    pub fn set_pending_end(&mut self, container: Option<&TicketStepId>, end: Option<TicketStepId>) {
+        match container {
+            None => self.pending_end = end,
+            Some(container) => {
+                let run = self.step_mut(container).and_then(|step| step.embedded.as_mut());
+                if let Some(run) = run {
+                    run.pending_end = end;
+                }
+            }
+        }
+    }
+
+    /// Every end step that waits for late branches, the workflow's own first.
+    pub fn pending_ends(&self) -> impl Iterator<Item = &TicketStepId> {
+        let embedded = self.steps.iter().filter_map(|step| step.embedded.as_ref());
+        self.pending_end
+            .iter()
+            .chain(embedded.filter_map(|run| run.pending_end.as_ref()))
+    }
+
+    /// Lets no end step wait any longer; tells whether one did.
+    pub fn drop_pending_ends(&mut self) -> bool {
+        let mut waited = self.pending_end.take().is_some();
+        for run in self.steps.iter_mut().filter_map(|step| step.embedded.as_mut()) {
+            waited |= run.pending_end.take().is_some();
+        }
+        waited
     }
 
     /// The question that is open on a step.

@@ -125,6 +125,9 @@ pub struct EmbeddedRun {
     pub step_count: u32,
     /// The embedded workflow's first step.
     pub start_step_id: StepKey,
+    /// Its end step, while that waits for late branches of the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_end: Option<TicketStepId>,
 }
 
 /// One step instance of a ticket.

@@ -4,6 +4,7 @@ use super::Acted;
 use crate::domain::audit::AuditEventType;
 use crate::domain::id::TicketStepId;
 use crate::domain::notice::TemplateKey;
+use crate::domain::person::Person;
 use crate::domain::refusal::Refusal;
 use crate::domain::ticket::ApprovalDecision;
 use crate::engine::command::NamedPerson;
@@ -29,7 +30,8 @@ pub(super) fn reassign(
         turn.step(id)?,
     )?;
     let actor = turn.actor().person.clone();
-    let approver = named_person::resolve(turn, approver)?;
+    let named = approver;
+    let approver = named_person::resolve(turn, named, GrantedPersona::Manager)?;
     if approver.is_same(&actor) {
         return Err(Refusal::invalid_state("you are the approver already").into());
     }
@@ -72,16 +74,37 @@ pub(super) fn reassign(
     if was_assignee {
         timers::forget_acknowledgement(turn, id)?;
     }
-    record(turn, id, &approver, reason);
+    let onboarded = onboarding(turn, named)?;
+    record(turn, id, &approver, onboarded, reason);
     Ok(Acted::Applied)
+}
+
+/// Whether the new approver gets the persona by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Onboarding {
+    /// Held before.
+    NotNeeded,
+    /// Comes with the approval.
+    Needed,
+}
+
+fn onboarding(turn: &Turn<'_>, named: &NamedPerson) -> Result<Onboarding, Undecided> {
+    let held = named_person::fact(turn, &named.email)?.personas;
+    Ok(if GrantedPersona::Manager.is_in(held) {
+        Onboarding::NotNeeded
+    } else {
+        Onboarding::Needed
+    })
 }
 
 fn record(
     turn: &mut Turn<'_>,
     id: &TicketStepId,
-    approver: &crate::domain::person::Person,
+    approver: &Person,
+    onboarding: Onboarding,
     reason: Option<&str>,
 ) {
+    let is_onboarded = onboarding == Onboarding::Needed;
     let actor = turn.actor().person.clone();
     let details = json!({"trigger": "approval_reassignment"});
     turn.grant(
@@ -96,6 +119,7 @@ fn record(
         "ticket_step_id": id,
         "ticket_title": turn.ticket.title,
         "reason": reason,
+        "new_approver_auto_onboarded": is_onboarded,
     });
     turn.effect(Effect::AdminAudit(AdminAuditRow {
         action: "REASSIGN_APPROVAL".to_owned(),
@@ -109,6 +133,7 @@ fn record(
         "new_approver": approver.email,
         "new_approver_display_name": approver.display_name,
         "reason": reason,
+        "auto_onboarded": is_onboarded,
     });
     turn.audit(AuditEventType::ReassignApproval, Some(id), details);
     let message = Message::new(

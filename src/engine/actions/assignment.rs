@@ -29,7 +29,7 @@ pub(super) fn assign(
         return Ok(Acted::AlreadyDone(None));
     }
     permission_guard::check_step(&turn.ticket, turn.actor(), StepAction::Assign, turn.step(id)?)?;
-    let agent = named_person::resolve(turn, agent)?;
+    let agent = named_person::resolve(turn, agent, GrantedPersona::Agent)?;
     give(turn, id, &agent, None)?;
     let details = json!({"trigger": "task_assignment"});
     turn.grant(
@@ -71,7 +71,7 @@ pub(super) fn reassign(
     if before.as_ref().is_some_and(|person| person.email == agent.email) {
         return Ok(Acted::AlreadyDone(None));
     }
-    let agent = named_person::resolve(turn, agent)?;
+    let agent = named_person::resolve(turn, agent, GrantedPersona::Agent)?;
     closing::cancel_handover(turn, id);
     give(turn, id, &agent, reason)?;
     let details = json!({

@@ -89,6 +89,19 @@ pub(super) fn create(
     Ok(Acted::Applied)
 }
 
+/// The change request, if the actor may do this to it now.
+fn allowed(
+    turn: &Turn<'_>,
+    id: &ChangeRequestId,
+    action: fn(ChangeRequestId) -> TicketAction,
+) -> Result<ChangeRequest, Refusal> {
+    permission_guard::check_ticket(&turn.ticket, turn.actor(), &action(id.clone()))?;
+    let request = turn.ticket.change_request(id);
+    request.cloned().ok_or(Refusal::NotFound {
+        what: "change request",
+    })
+}
+
 /// Accepts a change request: the data is replaced, a form version is kept, work resumes.
 pub(super) fn approve(
     turn: &mut Turn<'_>,
@@ -98,18 +111,7 @@ pub(super) fn approve(
     if is_repeat(turn, id, ChangeRequestStatus::Approved) {
         return Ok(Acted::AlreadyDone(None));
     }
-    permission_guard::check_ticket(
-        &turn.ticket,
-        turn.actor(),
-        &TicketAction::DecideChangeRequest(id.clone()),
-    )?;
-    let request = turn
-        .ticket
-        .change_request(id)
-        .ok_or(Refusal::NotFound {
-            what: "change request",
-        })?
-        .clone();
+    let request = allowed(turn, id, TicketAction::DecideChangeRequest)?;
     if request.from_version != turn.ticket.form_version {
         return Err(Refusal::invalid_state("the form data has changed since this request was made").into());
     }
@@ -164,18 +166,7 @@ pub(super) fn reject(
     if is_repeat(turn, id, ChangeRequestStatus::Rejected) {
         return Ok(Acted::AlreadyDone(None));
     }
-    permission_guard::check_ticket(
-        &turn.ticket,
-        turn.actor(),
-        &TicketAction::DecideChangeRequest(id.clone()),
-    )?;
-    let request = turn
-        .ticket
-        .change_request(id)
-        .ok_or(Refusal::NotFound {
-            what: "change request",
-        })?
-        .clone();
+    let request = allowed(turn, id, TicketAction::DecideChangeRequest)?;
     settle(turn, id, ChangeRequestStatus::Rejected, notes, None);
     let details = json!({"change_request_id": id, "review_notes": notes});
     turn.audit(AuditEventType::ChangeRequestRejected, None, details);
@@ -202,18 +193,7 @@ pub(super) fn cancel(turn: &mut Turn<'_>, id: &ChangeRequestId) -> Result<Acted,
     if withdrawn {
         return Ok(Acted::AlreadyDone(None));
     }
-    permission_guard::check_ticket(
-        &turn.ticket,
-        turn.actor(),
-        &TicketAction::CancelChangeRequest(id.clone()),
-    )?;
-    let request = turn
-        .ticket
-        .change_request(id)
-        .ok_or(Refusal::NotFound {
-            what: "change request",
-        })?
-        .clone();
+    let request = allowed(turn, id, TicketAction::CancelChangeRequest)?;
     settle(turn, id, ChangeRequestStatus::Cancelled, None, None);
     turn.audit(
         AuditEventType::ChangeRequestCancelled,

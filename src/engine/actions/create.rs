@@ -5,7 +5,7 @@ use crate::domain::id::{StepKey, TicketStepId};
 use crate::domain::json::JsonObject;
 use crate::domain::notice::TemplateKey;
 use crate::domain::refusal::Refusal;
-use crate::domain::ticket::{Phase, Step, Ticket, TicketStatus};
+use crate::domain::ticket::{Phase, Step, Ticket};
 use crate::domain::workflow::{PinnedWorkflow, StepType, TransitionEvent};
 use crate::engine::actions::submit_form;
 use crate::engine::advance::{self, Move, Scope};
@@ -51,43 +51,20 @@ fn blank(
     facts: &Facts<'_>,
     manager: Option<crate::domain::person::Person>,
 ) -> Ticket {
-    let now = facts.sheet.now;
+    let pinned = PinnedWorkflow {
+        workflow_id: workflow.workflow_id.clone(),
+        version_id: workflow.version_id.clone(),
+        version_number: workflow.version_number,
+        name: workflow.name.clone(),
+        start_step_id: workflow.start.clone(),
+    };
+    let requester = facts.sheet.actor.person.clone().with_role("requester");
+    let (id, title) = (command.ticket_id.clone(), command.title.clone());
     Ticket {
-        id: command.ticket_id.clone(),
-        version: 0,
-        workflow: PinnedWorkflow {
-            workflow_id: workflow.workflow_id.clone(),
-            version_id: workflow.version_id.clone(),
-            version_number: workflow.version_number,
-            name: workflow.name.clone(),
-            start_step_id: workflow.start.clone(),
-        },
-        title: command.title.clone(),
         description: command.description.clone(),
-        status: TicketStatus::InProgress,
-        requester: facts.sheet.actor.person.clone().with_role("requester"),
         manager,
-        form_values: JsonObject::new(),
-        attachment_ids: Vec::new(),
-        created_at: now,
-        updated_at: now,
-        completed_at: None,
         current_step_id: Some(workflow.start.clone()),
-        steps: Vec::new(),
-        forks: Vec::new(),
-        pending_end: None,
-        approval_tasks: Vec::new(),
-        assignments: Vec::new(),
-        info_requests: Vec::new(),
-        handovers: Vec::new(),
-        sla_acknowledgements: Vec::new(),
-        change_requests: Vec::new(),
-        form_version: 1,
-        requester_note_count: 0,
-        recent_notes: Vec::new(),
-        watchers: Vec::new(),
-        timers: Vec::new(),
-        ids_drawn: 0,
+        ..Ticket::new(id, pinned, title, requester, facts.sheet.now)
     }
 }
 

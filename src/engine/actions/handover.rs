@@ -43,7 +43,7 @@ pub(super) fn request(
         display_name: None,
     });
     let requested_to = named
-        .map(|named| named_person::resolve(turn, &named))
+        .map(|named| named_person::resolve(turn, &named, GrantedPersona::Agent))
         .transpose()?;
     let actor = turn.actor().person.clone();
     let handover = Handover {
@@ -67,23 +67,29 @@ pub(super) fn request(
         Some(id),
         json!({"reason": reason}),
     );
-    let message = Message::new(
-        TemplateKey::TaskReassigned,
-        "Handover requested",
-        format!(
-            "{} asks to hand over a task of \"{}\".",
-            actor.display_name, turn.ticket.title
-        ),
-        json!({}),
+    let text = format!(
+        "{} asks to hand over a task of \"{}\".",
+        actor.display_name, turn.ticket.title
     );
-    let message = message
+    tell_deciders(turn, id, "Handover requested", text)?;
+    Ok(Acted::Applied)
+}
+
+/// Tells whoever may decide a handover of the step, in the application only.
+fn tell_deciders(
+    turn: &mut Turn<'_>,
+    id: &TicketStepId,
+    title: &'static str,
+    text: String,
+) -> Result<(), Refusal> {
+    let message = Message::new(TemplateKey::TaskReassigned, title, text, json!({}))
         .about(id)
-        .by(&actor)
+        .by(&turn.actor().person)
         .in_app_only()
         .listed(NoticeCategory::Task, "/manager/handovers");
     let owners = responsibility::task_owners(&turn.ticket, turn.step(id)?);
     turn.notify_others(&owners, &message);
-    Ok(Acted::Applied)
+    Ok(())
 }
 
 /// What was decided on a handover.
@@ -143,7 +149,7 @@ pub(super) fn decide(
         HandoverDecision::Approve(agent) => {
             let agent =
                 agent.ok_or_else(|| Refusal::invalid("new_agent_email is required to approve a handover"))?;
-            let agent = named_person::resolve(turn, agent)?;
+            let agent = named_person::resolve(turn, agent, GrantedPersona::Agent)?;
             settle(turn, handover, HandoverStatus::Approved, comment);
             if let Some(settled) = turn
                 .ticket
@@ -240,24 +246,12 @@ fn settle(turn: &mut Turn<'_>, id: &HandoverId, status: HandoverStatus, comment:
 
 /// Whoever was asked to decide need not any more (C13).
 fn tell_withdrawn(turn: &mut Turn<'_>, id: &TicketStepId) -> Result<(), Refusal> {
-    let actor = turn.actor().person.clone();
-    let message = Message::new(
-        TemplateKey::TaskReassigned,
-        "Handover withdrawn",
-        format!(
-            "{} keeps a task of \"{}\" after all.",
-            actor.display_name, turn.ticket.title
-        ),
-        json!({}),
+    let text = format!(
+        "{} keeps a task of \"{}\" after all.",
+        turn.actor().person.display_name,
+        turn.ticket.title
     );
-    let message = message
-        .about(id)
-        .by(&actor)
-        .in_app_only()
-        .listed(NoticeCategory::Task, "/manager/handovers");
-    let owners = responsibility::task_owners(&turn.ticket, turn.step(id)?);
-    turn.notify_others(&owners, &message);
-    Ok(())
+    tell_deciders(turn, id, "Handover withdrawn", text)
 }
 
 fn tell_rejected(turn: &mut Turn<'_>, id: &TicketStepId, handover: &Handover) {

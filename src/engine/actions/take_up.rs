@@ -118,12 +118,16 @@ fn standstill(turn: &Turn<'_>) -> Result<Option<Standstill>, Undecided> {
             return Ok(Some(Standstill::Join(fork.fork.clone())));
         }
     }
-    if let Some(end) = &turn.ticket.pending_end
-        && !scopes::has_late_branches(&turn.ticket)
-    {
-        return Ok(Some(Standstill::End(end.clone())));
+    let open = open_scopes(turn);
+    for scope in open.iter().filter(|scope| scope.branch.is_none()) {
+        let container = scope.container.as_ref();
+        if let Some(end) = turn.ticket.pending_end_in(container)
+            && !scopes::has_late_branches(&turn.ticket, container)
+        {
+            return Ok(Some(Standstill::End(end.clone())));
+        }
     }
-    Ok(open_scopes(turn)
+    Ok(open
         .into_iter()
         .find(|scope| is_still(turn, scope))
         .map(Standstill::Scope))
@@ -200,7 +204,8 @@ fn is_still(turn: &Turn<'_>, scope: &Scope) -> bool {
         fork.progress == JoinProgress::Waiting
             && scopes::scope_reaches(ticket, fork.container.as_ref(), fork.parent.as_ref(), scope)
     });
-    let waits_for_its_end = *scope == Scope::main() && ticket.pending_end.is_some();
+    let waits_for_its_end =
+        scope.branch.is_none() && ticket.pending_end_in(scope.container.as_ref()).is_some();
     !has_live_step && !waits_for_a_join && !waits_for_its_end
 }
 

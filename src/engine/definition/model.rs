@@ -63,6 +63,14 @@ impl CompiledWorkflow {
         self.steps.get(key)
     }
 
+    /// The branches of a fork in order; none of any other step.
+    pub fn branches_of(&self, fork: &StepKey) -> &[BranchDefinition] {
+        match self.step(fork).map(|step| &step.kind) {
+            Some(StepKind::Fork(fork)) => &fork.branches,
+            Some(_) | None => &[],
+        }
+    }
+
     /// The edges that leave a step on an event, in definition order.
     pub fn edges_on(&self, step: &StepKey, event: TransitionEvent) -> &[Edge] {
         self.edges.get(&(step.clone(), event)).map_or(&[], Vec::as_slice)
@@ -478,6 +486,8 @@ pub struct BranchDefinition {
     pub name: String,
     /// Its first step.
     pub start: StepKey,
+    /// The colour it is drawn in.
+    pub color: Option<String>,
 }
 
 /// When a join passes.

@@ -363,6 +363,7 @@ fn read_fork(raw: &Map<String, Value>, path: &str, findings: &mut Findings) -> F
             key: BranchKey(key.to_owned()),
             name: filled(branch, "branch_name").unwrap_or(key).to_owned(),
             start: StepKey::from(start),
+            color: filled(branch, "color").map(str::to_owned),
         });
     }
     let words = [

@@ -2,7 +2,7 @@
 
 use crate::domain::id::{StepKey, TicketId, TicketStepId};
 use crate::domain::json::JsonObject;
-use crate::domain::person::{Actor, AdminRole, Email, Person};
+use crate::domain::person::{Actor, AdminRole, Email, Person, Personas};
 use crate::domain::refusal::Refusal;
 use crate::domain::ticket::{ApprovalDecision, Step, Ticket};
 use crate::domain::time::Timestamp;
@@ -197,6 +197,8 @@ impl<'a> Run<'a> {
                 person: Some(Person::from_email(email.clone())),
                 manager: None,
                 revoked: false,
+                personas: Personas::default(),
+                taken_away: Personas::default(),
                 email,
             }),
             Need::Lookup(question) => sheet.lookups.push(LookupFact {

@@ -59,12 +59,17 @@ pub(super) fn enter_deferred(
     id: &TicketStepId,
     moves: &mut Moves,
 ) -> Result<(), Undecided> {
-    if turn.ticket.pending_end.as_ref() != Some(id) {
+    let step = turn.step(id)?;
+    let (container, definition) = (step.container.clone(), turn.definition_of(step)?);
+    if turn.ticket.pending_end_in(container.as_ref()) != Some(id) {
         return Ok(());
     }
-    turn.ticket.pending_end = None;
-    let definition = turn.definition_of(turn.step(id)?)?;
-    activate(turn, id, &definition, &Scope::main(), moves)
+    turn.ticket.set_pending_end(container.as_ref(), None);
+    let scope = Scope {
+        container,
+        branch: None,
+    };
+    activate(turn, id, &definition, &scope, moves)
 }
 
 /// Activates a live step again whose activation had been cut short.

@@ -1,4 +1,5 @@
-//! Notification steps: they tell people and pass at once, but an end of the workflow waits for late branches.
+//! Notification steps: they tell people and pass at once, but the end of a workflow, embedded ones too, waits for its late
+//! branches.
 
 use crate::domain::audit::AuditEventType;
 use crate::domain::id::TicketStepId;
@@ -68,9 +69,9 @@ pub(super) fn must_wait_for_late_branches(
     scope: &Scope,
 ) -> bool {
     definition.step_type() == StepType::Notify
-        && *scope == Scope::main()
+        && scope.branch.is_none()
         && is_end(workflow, definition)
-        && scopes::has_late_branches(&turn.ticket)
+        && scopes::has_late_branches(&turn.ticket, scope.container.as_ref())
 }
 
 /// Whether the workflow ends behind this notification.
@@ -81,8 +82,9 @@ fn is_end(workflow: &CompiledWorkflow, definition: &StepDefinition) -> bool {
 
 /// Lets the end wait.
 pub(super) fn defer(turn: &mut Turn<'_>, id: &TicketStepId) -> Result<(), Undecided> {
-    let name = turn.step(id)?.name.clone();
-    turn.ticket.pending_end = Some(id.clone());
+    let step = turn.step(id)?;
+    let (name, container) = (step.name.clone(), step.container.clone());
+    turn.ticket.set_pending_end(container.as_ref(), Some(id.clone()));
     let details = json!({"action": "deferred", "reason": "branches are still running", "step_name": name});
     turn.audit(AuditEventType::StepActivated, Some(id), details);
     Ok(())

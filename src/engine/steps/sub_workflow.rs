@@ -42,6 +42,7 @@ pub(super) fn activate(
         name: workflow.name.clone(),
         step_count,
         start_step_id: workflow.start.clone(),
+        pending_end: None,
     });
     let details = json!({
         "sub_workflow_id": embedded.version.workflow_id,

@@ -1,6 +1,7 @@
 //! Questions, assignment, handover, hold, notes, cancellation and change requests.
 
 use crate::domain::audit::AuditEventType;
+use crate::domain::effect::Effect;
 use crate::domain::id::HandoverId;
 use crate::domain::notice::TemplateKey;
 use crate::domain::person::Email;
@@ -15,19 +16,7 @@ use serde_json::json;
 
 /// ann asks, carl approves, bob works.
 fn approved() -> World {
-    let flow = definition(
-        vec![
-            form("ask"),
-            approval("check", "carl"),
-            task("deliver"),
-            end("done"),
-        ],
-        &[
-            ("ask", "SUBMIT_FORM", "check"),
-            ("check", "APPROVE", "deliver"),
-            ("deliver", "COMPLETE_TASK", "done"),
-        ],
-    );
+    let flow = usual("carl");
     let mut world = World::of(workflow("flow", flow));
     world.create(json!({"ask_text": "one"}), &["ask"]).unwrap();
     world
@@ -180,13 +169,39 @@ fn a13_a_person_whose_access_was_taken_away_is_not_assigned() {
     let mut world = approved();
     world.approve("carl", "check");
     let step = world.id("deliver");
-    assert!(is_refused_by_state(world.play(
-        "mia",
-        Command::Assign {
+    // All access of the one, only the agent's screens of the other.
+    for who in ["revoked", "former"] {
+        let assign = Command::Assign {
+            step: step.clone(),
+            agent: named(who),
+        };
+        assert!(is_refused_by_state(world.play("mia", assign)));
+    }
+}
+
+#[test]
+fn an_approval_passed_on_records_whether_its_new_approver_was_let_in_by_it() {
+    for (approver, let_in) in [("dora", true), ("former", true), ("one", false)] {
+        let mut world = approved();
+        let step = world.id("check");
+        let pass_on = Command::ReassignApproval {
             step,
-            agent: named("revoked")
-        }
-    )));
+            approver: named(approver),
+            reason: None,
+        };
+        world.must("carl", pass_on);
+        let decision = world.last.as_ref().unwrap();
+        let mut events = decision.events.iter();
+        let event = events.find(|event| event.event_type == AuditEventType::ReassignApproval);
+        assert_eq!(event.unwrap().details.get("auto_onboarded"), Some(&json!(let_in)));
+        let administrators_row = decision.effects.iter().find_map(|effect| {
+            let Effect::AdminAudit(row) = effect else {
+                return None;
+            };
+            row.details.get("new_approver_auto_onboarded")
+        });
+        assert_eq!(administrators_row, Some(&json!(let_in)));
+    }
 }
 
 #[test]

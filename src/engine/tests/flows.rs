@@ -1,4 +1,4 @@
-//! Creation, forms, approvals, tasks, ends, embedded runs and re-entry.
+//! Creation, forms, approvals, tasks, ends and re-entry.
 
 use crate::domain::audit::AuditEventType;
 use crate::domain::notice::TemplateKey;
@@ -505,65 +505,6 @@ fn a_form_is_not_skipped_while_a_later_choice_counts_on_its_answer() {
     world.must("ann", submit);
     world.work("bob", "work");
     assert_eq!(world.live(), ["big"]);
-}
-
-fn embedded_world(inner: Value, outer_edges: &[(&str, &str, &str)]) -> World {
-    let container = step(
-        "inner",
-        "SUB_WORKFLOW_STEP",
-        json!({
-            "sub_workflow_id": version_ref("inner").workflow_id,
-            "sub_workflow_version": 1,
-            "sub_workflow_name": "inner",
-        }),
-    );
-    let outer = definition(vec![container, task("after"), end("done")], outer_edges);
-    let mut world = World::of(workflow("outer", outer));
-    world.embed("inner", inner);
-    world.create(json!({}), &[]).unwrap();
-    world
-}
-
-#[test]
-fn an_embedded_workflow_runs_to_its_end_and_the_outer_one_goes_on() {
-    let inner = definition(
-        vec![approval("check", "carl"), end("told")],
-        &[("check", "APPROVE", "told")],
-    );
-    let mut world = embedded_world(
-        inner,
-        &[
-            ("inner", "COMPLETE_TASK", "after"),
-            ("after", "COMPLETE_TASK", "done"),
-        ],
-    );
-    assert_eq!(world.state("inner"), StepState::Active);
-    world.approve("carl", "check");
-    assert_eq!(world.state("inner"), StepState::Completed);
-    assert_eq!(world.live(), ["after"]);
-    assert_eq!(world.count(AuditEventType::SubWorkflowCompleted), 1);
-    world.work("bob", "after");
-    assert_eq!(world.ticket().status, TicketStatus::Completed);
-    assert_eq!(world.replayed(), *world.ticket());
-}
-
-#[test]
-fn hz_31b_an_inner_rejection_fails_the_container_and_then_the_ticket() {
-    let inner = definition(
-        vec![approval("check", "carl"), end("told")],
-        &[("check", "APPROVE", "told")],
-    );
-    let mut world = embedded_world(
-        inner,
-        &[
-            ("inner", "COMPLETE_TASK", "after"),
-            ("after", "COMPLETE_TASK", "done"),
-        ],
-    );
-    world.reject("carl", "check");
-    assert_eq!(world.state("inner"), StepState::Rejected);
-    assert_eq!(world.count(AuditEventType::SubWorkflowFailed), 1);
-    assert_eq!(world.ticket().status, TicketStatus::Rejected);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::domain::ticket::{
 use crate::domain::workflow::StepType;
 use crate::engine::approval_tally::{Tally, tally};
 use crate::engine::testing::{World, complete, named, object};
-use crate::engine::{Command, Verdict, work_index};
+use crate::engine::{Command, Verdict, scopes, work_index};
 
 /// Everybody who plays; `mia` is the manager, `root` an administrator, `luke` is found in lookup tables, `eve` has no part in anything.
 pub(super) const PEOPLE: [&str; 10] = [
@@ -23,6 +23,7 @@ pub(super) fn check(world: &World) {
         check_what_belongs_to(ticket, step);
     }
     check_joins(world);
+    check_waiting_ends(ticket);
     if ticket.is_live() {
         let waits_for_people = ticket.steps.iter().any(|step| {
             step.is_live() && matches!(step.kind, StepType::Form | StepType::Approval | StepType::Task)
@@ -128,10 +129,28 @@ fn check_joins(world: &World) {
     }
 }
 
+/// An end waits only in its own open run, not entered yet, and only while a late branch of that run works.
+fn check_waiting_ends(ticket: &Ticket) {
+    for end in ticket.pending_ends() {
+        let step = ticket.step(end).unwrap();
+        let container = step.container.as_ref();
+        assert_eq!(ticket.pending_end_in(container), Some(end));
+        assert_eq!(step.phase, Phase::NotStarted, "{} waits and has passed", step.key);
+        assert!(container.is_none_or(|container| ticket.step(container).unwrap().is_live()));
+        assert!(
+            scopes::has_late_branches(ticket, container),
+            "{} waits for nobody",
+            step.key
+        );
+    }
+}
+
 fn check_ended(ticket: &Ticket) {
     assert!(ticket.steps.iter().all(|step| step.phase.is_ended()));
     assert!(
-        ticket.timers.is_empty() && ticket.pending_change_request().is_none() && ticket.pending_end.is_none()
+        ticket.timers.is_empty()
+            && ticket.pending_change_request().is_none()
+            && ticket.pending_ends().next().is_none()
     );
     assert!(
         ticket

@@ -2,6 +2,7 @@
 
 mod actions;
 mod corpus;
+mod embedded;
 mod flows;
 mod forks;
 mod forms;

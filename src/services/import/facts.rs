@@ -6,10 +6,10 @@ use super::stage::Notes;
 use super::workflows::table_of;
 use crate::domain::import::ImportedTicket;
 use crate::domain::lookup::LookupTable;
-use crate::domain::person::Actor;
+use crate::domain::person::{Actor, Personas};
 use crate::domain::refusal::Refusal;
 use crate::domain::ticket::Ticket;
-use crate::engine::facts::{LookupFact, LookupQuestion, LookupUser, ManagerFact, PersonFact};
+use crate::engine::facts::{LookupFact, LookupQuestion, ManagerFact, PersonFact};
 use crate::engine::{Command, Decision, Definitions, FactSheet, Facts, Need, Undecided, Verdict, decide};
 use crate::repositories::legacy::{Fields, LegacyCollection};
 use bson::doc;
@@ -88,6 +88,8 @@ impl Importer {
                     person: known.map(|known| known.person.clone()),
                     manager: None,
                     revoked: known.is_some_and(|known| !known.is_active),
+                    personas: Personas::default(),
+                    taken_away: Personas::default(),
                     email,
                 });
             }
@@ -106,10 +108,8 @@ impl Importer {
     }
 
     async fn look_up(&self, question: LookupQuestion) -> anyhow::Result<LookupFact> {
-        let (workflow_id, key) = match &question {
-            LookupQuestion::Table { workflow_id, key, .. }
-            | LookupQuestion::Bound { workflow_id, key, .. } => (workflow_id, key),
-        };
+        let (LookupQuestion::Table { workflow_id, .. } | LookupQuestion::Bound { workflow_id, .. }) =
+            &question;
         let documents = self
             .legacy
             .find(
@@ -122,18 +122,7 @@ impl Importer {
             .iter()
             .map(|document| table_of(Fields(document), &self.bound_tables, &mut notes));
         let table = tables.find(|table| table.is_active && answers(table, &question));
-        let users = table
-            .as_ref()
-            .map(|table| table.users_of(key))
-            .unwrap_or_default();
-        let users = users.into_iter().map(|user| LookupUser {
-            person: user.to_person(),
-            is_primary: user.is_primary,
-        });
-        Ok(LookupFact {
-            users: users.collect(),
-            question,
-        })
+        Ok(LookupFact::of(question, table.as_ref()))
     }
 }
 

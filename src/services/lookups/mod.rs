@@ -10,7 +10,7 @@ use crate::domain::id::{LookupId, WorkflowId};
 use crate::domain::lookup::{LookupPerson, LookupTable};
 use crate::domain::person::Actor;
 use crate::domain::time::Clock;
-use crate::engine::facts::{LookupFact, LookupQuestion, LookupUser};
+use crate::engine::facts::{LookupFact, LookupQuestion};
 use crate::repositories::lookup_repo::LookupRepo;
 use crate::repositories::workflow_repo::WorkflowRepo;
 use crate::services::workflows::{require_designer, workflow_id};
@@ -96,40 +96,26 @@ impl Lookups {
     /// # Errors
     /// The database is unavailable.
     pub async fn answer(&self, question: LookupQuestion) -> Result<LookupFact, ServiceError> {
-        let (table, key) = match &question {
+        let table = match &question {
             LookupQuestion::Table {
                 workflow_id,
                 lookup_id,
-                key,
+                ..
             } => {
                 let found = self.repo.find(workflow_id, lookup_id).await?;
-                (found.filter(|table| table.is_active), key)
+                found.filter(|table| table.is_active)
             }
             LookupQuestion::Bound {
                 workflow_id,
                 step_id,
                 field_key,
-                key,
+                ..
             } => {
-                let found = self
-                    .repo
-                    .find_bound(workflow_id, step_id.as_str(), field_key)
-                    .await?;
-                (found, key)
+                let bound = self.repo.find_bound(workflow_id, step_id.as_str(), field_key);
+                bound.await?
             }
         };
-        let users = table
-            .as_ref()
-            .map(|table| table.users_of(key))
-            .unwrap_or_default();
-        let users = users.into_iter().map(|user| LookupUser {
-            person: user.to_person(),
-            is_primary: user.is_primary,
-        });
-        Ok(LookupFact {
-            users: users.collect(),
-            question,
-        })
+        Ok(LookupFact::of(question, table.as_ref()))
     }
 
     async fn find(&self, workflow: &str, id: &str) -> Result<LookupTable, ServiceError> {

@@ -1,11 +1,12 @@
-//! `docs/hazards.md` names every hazard of the contract, and every test that it names exists and runs.
+//! `docs/hazards.md` names every hazard of the contract, and every test that it or `docs/reliability.md` names exists and
+//! runs.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-fn page() -> String {
+fn page(name: &str) -> String {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    std::fs::read_to_string(root.join("docs/hazards.md")).unwrap()
+    std::fs::read_to_string(root.join("docs").join(name)).unwrap()
 }
 
 /// The words between back ticks that look like names of tests.
@@ -52,19 +53,20 @@ fn tests(code: &str) -> BTreeSet<&str> {
 }
 
 #[test]
-fn every_test_that_the_page_of_hazards_names_exists() {
+fn every_test_that_the_pages_of_proof_name_exists() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut code = String::new();
     sources(&root.join("src"), &mut code);
     sources(&root.join("tests"), &mut code);
     let tests = tests(&code);
-    let page = page();
-    let named = named_tests(&page);
+    let (hazards, reliability) = (page("hazards.md"), page("reliability.md"));
+    let mut named = named_tests(&hazards);
     assert!(
         named.len() > 100,
         "the page is not read as meant: {}",
         named.len()
     );
+    named.extend(named_tests(&reliability));
     let missing: Vec<_> = named.into_iter().filter(|name| !tests.contains(name)).collect();
     assert_eq!(missing, [] as [&str; 0]);
 }
@@ -82,7 +84,7 @@ fn hazards() -> Vec<String> {
 
 #[test]
 fn the_page_of_hazards_has_a_line_for_every_hazard() {
-    let page = page();
+    let page = page("hazards.md");
     let mut listed = BTreeSet::new();
     for row in page.lines().filter(|line| line.starts_with('|')) {
         let ids = row.split('|').nth(1).unwrap_or_default();

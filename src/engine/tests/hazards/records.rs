@@ -11,19 +11,7 @@ use serde_json::json;
 
 #[test]
 fn c5_a_ticket_without_a_manager_has_change_requests_like_any_other() {
-    let flow = definition(
-        vec![
-            form("ask"),
-            approval("check", "carl"),
-            task("deliver"),
-            end("done"),
-        ],
-        &[
-            ("ask", "SUBMIT_FORM", "check"),
-            ("check", "APPROVE", "deliver"),
-            ("deliver", "COMPLETE_TASK", "done"),
-        ],
-    );
+    let flow = usual("carl");
     let mut world = World::of(workflow("flow", flow));
     world.manager = None;
     world.create(json!({"ask_text": "one"}), &["ask"]).unwrap();

@@ -260,7 +260,7 @@ fn facts_of_aggregate(ticket: &Ticket) -> Facts {
             ("updated_at", wire(Some(ticket.updated_at))),
             ("completed_at", wire(ticket.completed_at)),
             ("current_step_id", json!(ticket.current_step_id)),
-            ("pending_end_step_id", json!(ticket.pending_end)),
+            ("pending_end_step_id", json!(ticket.pending_ends().next())),
             (
                 "pending_change_request_id",
                 json!(ticket.pending_change_request().map(|request| &request.id)),

@@ -29,12 +29,13 @@ pub(super) fn read(draft: &mut Draft<'_>) {
     draft.ticket.forks = activations;
     let pending = draft.legacy.fields().text("pending_end_step_id");
     let pending = pending.map(TicketStepId::from_stored);
-    draft.ticket.pending_end = pending.filter(|id| {
-        draft
-            .ticket
-            .step(id)
-            .is_some_and(|step| step.phase == Phase::NotStarted)
-    });
+    let waiting = pending
+        .and_then(|id| draft.ticket.step(&id))
+        .filter(|step| step.phase == Phase::NotStarted)
+        .map(|step| (step.container.clone(), step.id.clone()));
+    if let Some((container, end)) = waiting {
+        draft.ticket.set_pending_end(container.as_ref(), Some(end));
+    }
 }
 
 /// A branch as the reference's list has it.

@@ -4,7 +4,6 @@ use super::LegacyTicket;
 use super::draft::Draft;
 use crate::domain::id::{AttachmentId, StepKey, TicketId, WorkflowId, WorkflowVersionId};
 use crate::domain::import::RepairRule;
-use crate::domain::json::JsonObject;
 use crate::domain::person::{Email, Person};
 use crate::domain::ticket::{Ticket, TicketStatus};
 use crate::domain::time::Timestamp;
@@ -19,44 +18,26 @@ pub(super) fn blank(legacy: &LegacyTicket, definitions: &Definitions) -> Ticket 
         .instant("created_at")
         .or_else(|| fields.instant("updated_at"))
         .unwrap_or(Timestamp::from_millis(0));
+    let pinned = PinnedWorkflow {
+        workflow_id: WorkflowId::from_stored(own.workflow_id.as_str()),
+        version_id: WorkflowVersionId::from_stored(own.version_id.as_str()),
+        version_number: own.version_number,
+        name: fields.owned("workflow_name").unwrap_or_else(|| own.name.clone()),
+        start_step_id: fields
+            .text("workflow_start_step_id")
+            .map_or_else(|| own.start.clone(), StepKey::from),
+    };
+    let id = TicketId::from_stored(legacy.id());
+    let title = fields.owned("title").unwrap_or_else(|| "Untitled".to_owned());
+    let requester = Person::from_email(Email::from_stored("unknown@unknown.invalid"));
     Ticket {
-        id: TicketId::from_stored(legacy.id()),
         version: fields.whole("version").unwrap_or(1).max(1),
-        workflow: PinnedWorkflow {
-            workflow_id: WorkflowId::from_stored(own.workflow_id.as_str()),
-            version_id: WorkflowVersionId::from_stored(own.version_id.as_str()),
-            version_number: own.version_number,
-            name: fields.owned("workflow_name").unwrap_or_else(|| own.name.clone()),
-            start_step_id: fields
-                .text("workflow_start_step_id")
-                .map_or_else(|| own.start.clone(), StepKey::from),
-        },
-        title: fields.owned("title").unwrap_or_else(|| "Untitled".to_owned()),
         description: fields.owned("description"),
         status: fields.word("status").unwrap_or(TicketStatus::InProgress),
-        requester: Person::from_email(Email::from_stored("unknown@unknown.invalid")),
-        manager: None,
-        form_values: JsonObject::new(),
-        attachment_ids: Vec::new(),
-        created_at,
         updated_at: fields.instant("updated_at").unwrap_or(created_at).max(created_at),
         completed_at: fields.instant("completed_at"),
         current_step_id: fields.text("current_step_id").map(StepKey::from),
-        steps: Vec::new(),
-        forks: Vec::new(),
-        pending_end: None,
-        approval_tasks: Vec::new(),
-        assignments: Vec::new(),
-        info_requests: Vec::new(),
-        handovers: Vec::new(),
-        sla_acknowledgements: Vec::new(),
-        change_requests: Vec::new(),
-        form_version: 1,
-        requester_note_count: 0,
-        recent_notes: Vec::new(),
-        watchers: Vec::new(),
-        timers: Vec::new(),
-        ids_drawn: 0,
+        ..Ticket::new(id, pinned, title, requester, created_at)
     }
 }
 

@@ -144,7 +144,7 @@ fn end_with_the_ticket(draft: &mut Draft<'_>) {
             touched.push((RepairRule::QuestionOutlivedStep, info.id.to_string()));
         }
     }
-    if draft.ticket.pending_end.take().is_some() {
+    if draft.ticket.drop_pending_ends() {
         touched.push((RepairRule::StepOutlivedTicket, draft.ticket.id.to_string()));
     }
     for (rule, subject) in touched {

@@ -127,6 +127,7 @@ fn read_data(draft: &mut Draft<'_>, step: &mut Step, data: Fields<'_>, state: St
             step_count: u32::try_from(count).unwrap_or(0),
             start_step_id: StepKey::from(data.text("sub_workflow_start_step_id").unwrap_or_default()),
             version,
+            pending_end: None,
         });
     }
     if step.kind == StepType::Task && step.phase != Phase::NotStarted {
