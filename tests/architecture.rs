@@ -125,6 +125,8 @@ fn is_test(name: &str) -> bool {
         || name.contains("/tests/")
         || name.ends_with("/tests.rs")
         || name.ends_with("/testing.rs")
+        || name.contains("/testing/")
+        || name.contains("/fuzzing/")
 }
 
 /// The parts of the crate that a line names by path.
@@ -171,6 +173,34 @@ fn the_engine_knows_neither_the_network_nor_the_clock_nor_chance() {
             }) {
                 faults.push(format!("{name}: {line}"));
             }
+        }
+    }
+    assert_eq!(faults, [] as [String; 0]);
+}
+
+/// The names in the table of dependencies of a manifest, as sources write them.
+fn dependencies(manifest: &str) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(root().join(manifest)).unwrap();
+    let table = text.split("[dependencies]\n").nth(1).unwrap_or_default();
+    let table = table.split("\n[").next().unwrap_or_default();
+    let lines = table.lines().filter_map(|line| line.split_once(" = "));
+    lines.map(|(name, _)| name.replace('-', "_")).collect()
+}
+
+#[test]
+fn the_fuzz_targets_have_every_crate_that_the_pure_parts_use() {
+    let (own, theirs) = (dependencies("Cargo.toml"), dependencies("fuzz/Cargo.toml"));
+    let mut faults = Vec::new();
+    for (name, text) in files("src/domain").into_iter().chain(files("src/engine")) {
+        for line in code(&text).into_iter().filter(|_| !is_test(&name)) {
+            let mut paths = line.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'));
+            let missing = paths.find_map(|path| {
+                let (first, _) = path.split_once("::")?;
+                (own.contains(first) && !theirs.contains(first)).then_some(first)
+            });
+            faults.extend(
+                missing.map(|missing| format!("{name} uses {missing}, fuzz/Cargo.toml does not have it")),
+            );
         }
     }
     assert_eq!(faults, [] as [String; 0]);

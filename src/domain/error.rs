@@ -220,10 +220,3 @@ impl ServiceError {
         Self::Defect(anyhow::anyhow!(text.into()))
     }
 }
-
-impl From<mongodb::error::Error> for ServiceError {
-    /// A database error that nobody handled closer to its cause: the database is unavailable.
-    fn from(error: mongodb::error::Error) -> Self {
-        Self::unavailable(error)
-    }
-}

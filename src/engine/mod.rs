@@ -26,14 +26,22 @@ pub(crate) mod routing_context;
 pub(crate) mod scopes;
 pub(crate) mod steps;
 #[cfg(test)]
-pub(crate) mod testing;
-#[cfg(test)]
 mod tests;
 mod ticket_figures;
 pub(crate) mod timers;
 pub mod transition_resolver;
 pub(crate) mod turn;
 pub mod work_index;
+
+#[cfg(test)]
+pub mod fuzzing;
+#[cfg(test)]
+pub(crate) mod testing;
+// Said apart from the tests' declarations: what a test may do goes by a plain `cfg(test)`.
+#[cfg(all(fuzzing, not(test)))]
+pub mod fuzzing;
+#[cfg(all(fuzzing, not(test)))]
+pub(crate) mod testing;
 
 pub use command::Command;
 pub use decision::{Decision, Effect, Undecided, Verdict};

@@ -1,4 +1,10 @@
 //! Given / when / then over the engine: builds workflows from JSON, plays commands, answers every fact the engine asks for.
+//! The tests and the fuzz targets share it.
+
+pub(crate) mod corpus;
+pub(crate) mod graphs;
+pub(crate) mod invariants;
+pub(crate) mod offers;
 
 use super::definition::{CompiledWorkflow, compile};
 use super::facts::{

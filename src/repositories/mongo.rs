@@ -1,6 +1,7 @@
 //! The client: majority writes with journal, majority reads from the primary, and bounds on every wait.
 
 use super::primary_watch::PrimaryWatch;
+use crate::domain::error::ServiceError;
 use bson::{Document, doc};
 use mongodb::options::{ClientOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern};
 use mongodb::{Client, Database};
@@ -29,6 +30,13 @@ pub enum ConnectError {
          in its shell (a single node is enough), or use MONGO_URI=embedded in development"
     )]
     Standalone,
+}
+
+impl From<mongodb::error::Error> for ServiceError {
+    /// A database error that nobody handled closer to its cause: the database is unavailable.
+    fn from(error: mongodb::error::Error) -> Self {
+        Self::unavailable(error)
+    }
 }
 
 /// Connects to the server at `uri` and opens the database `name`.

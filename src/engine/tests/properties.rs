@@ -2,14 +2,15 @@
 //!
 //! 10 000 cases here; `scripts/prove engine` runs many times that in release, with seeds that it prints and can be given.
 
-use super::graphs::{Graph, forked_inner, graph, inner, start_values};
-use super::invariants::{PEOPLE, bring_on, check, finish, submit};
-use super::offers::check_offers;
-use crate::domain::id::{TicketStepId, WorkflowId};
+use super::graphs::{Graph, forked_inner, inner, start_values, surroundings};
+use super::invariants::{PEOPLE, bring_on, check, check_replay, finish, submit};
+use super::random_graphs::graph;
+use crate::domain::id::TicketStepId;
 use crate::domain::ticket::{Ticket, TicketStatus};
 use crate::domain::workflow::Definition;
-use crate::engine::definition::validate::{EmbeddedFact, Surroundings, validate};
-use crate::engine::testing::{World, complete, named, object, person, version_ref, workflow};
+use crate::engine::definition::validate::validate;
+use crate::engine::testing::offers::check_offers;
+use crate::engine::testing::{World, complete, named, object, person, workflow};
 use crate::engine::{Command, Verdict};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
@@ -183,33 +184,6 @@ fn run(graph: &Graph, definition: Value, life: &Life) {
             }
         }
     }
-}
-
-/// The fold of the recorded commands, read back from the text they are stored as, is the aggregate byte for byte.
-fn check_replay(world: &mut World) {
-    for played in &mut world.history {
-        let (command, sheet) = (
-            serde_json::to_string(&played.command),
-            serde_json::to_string(&played.sheet),
-        );
-        played.command = serde_json::from_str(&command.unwrap()).unwrap();
-        played.sheet = serde_json::from_str(&sheet.unwrap()).unwrap();
-    }
-    let bytes = |ticket: &Ticket| bson::serialize_to_vec(ticket).unwrap();
-    assert_eq!(
-        bytes(&world.replayed()),
-        bytes(world.ticket()),
-        "the fold of the recorded commands differs"
-    );
-}
-
-fn surroundings() -> Surroundings {
-    let mut around = Surroundings::of(WorkflowId::derived("outer"));
-    for (name, definition) in [("inner", inner()), ("forked", forked_inner())] {
-        let found = EmbeddedFact::Found(workflow(name, definition));
-        around.embedded.insert(version_ref(name), found);
-    }
-    around
 }
 
 /// Says something to whoever looks at the output of a test.

@@ -1,7 +1,7 @@
 //! What may be published: graphs that could strand a ticket are refused, graphs that the studio writes are not
 //! (contract engine-core HZ-51, 9c, 33).
 
-use super::corpus::corpus;
+use super::corpus::{amount, by_amount, choice_by, corpus, forked, meet, raised, split, with};
 use crate::domain::ticket::{Phase, TicketStatus};
 use crate::domain::workflow::{Definition, StepType};
 use crate::engine::definition::validate::{EmbeddedFact, Surroundings, validate};
@@ -29,40 +29,6 @@ fn findings(definition: Value) -> Vec<String> {
 fn without(mut definition: Value, key: &str) -> Value {
     definition.as_object_mut().unwrap().remove(key);
     definition
-}
-
-pub(super) fn with(mut step: Value, key: &str, value: Value) -> Value {
-    step[key] = value;
-    step
-}
-
-/// A fork of two approvals and what follows, with its edges.
-pub(super) fn forked(fork_step: Value, join_step: Option<Value>) -> Value {
-    let mut steps = vec![
-        form("ask"),
-        fork_step,
-        approval("one", "carl"),
-        approval("two", "cora"),
-    ];
-    let mut edges = vec![("ask", "SUBMIT_FORM", "split")];
-    if let Some(join_step) = join_step {
-        steps.push(join_step);
-        edges.extend([
-            ("one", "APPROVE", "meet"),
-            ("two", "APPROVE", "meet"),
-            ("meet", "COMPLETE_TASK", "done"),
-        ]);
-    }
-    steps.push(end("done"));
-    definition(steps, &edges)
-}
-
-pub(super) fn split() -> Value {
-    fork("split", "FAIL_ALL", &["one", "two"])
-}
-
-pub(super) fn meet(mode: &str) -> Value {
-    join("meet", "split", mode)
 }
 
 #[rstest]
@@ -102,41 +68,6 @@ pub(super) fn meet(mode: &str) -> Value {
 #[case::a_choice_by_an_amount_of_a_form_that_is_passed_by(passed_by())]
 fn hz_51_a_graph_that_could_strand_a_ticket_is_refused(#[case] definition: Value) {
     assert_ne!(findings(definition), [] as [String; 0]);
-}
-
-pub(super) fn amount(required: bool) -> Value {
-    json!({"field_key": "amount", "field_label": "Amount", "field_type": "NUMBER", "required": required, "order": 0})
-}
-
-/// Two edges of a step, one above `limit` and one up to it.
-pub(super) fn by_amount(flow: &mut Value, from: &str, event: &str, limit: &str) {
-    for (operator, to) in [("GREATER_THAN", "big"), ("LESS_THAN_OR_EQUALS", "small")] {
-        let condition = json!({"logic": "AND", "conditions": [{"field": "form_values.amount", "operator": operator, "value": limit}]});
-        let edge = json!({"from_step_id": from, "to_step_id": to, "on_event": event, "condition": condition});
-        flow["transitions"].as_array_mut().unwrap().push(edge);
-    }
-}
-
-/// A form with `field`, then `next`, whose way on depends on the amount.
-pub(super) fn choice_by(field: &Value, next: &Value, limit: &str) -> Value {
-    let section = json!({"section_id": "lines", "section_title": "Lines", "is_repeating": true, "order": 0});
-    let id = next["step_id"].as_str().unwrap().to_owned();
-    let event = if next["step_type"] == json!("FORM_STEP") {
-        "SUBMIT_FORM"
-    } else {
-        "COMPLETE_TASK"
-    };
-    let ask = step(
-        "ask",
-        "FORM_STEP",
-        json!({"fields": [field], "sections": [section]}),
-    );
-    let mut flow = definition(
-        vec![ask, next.clone(), end("big"), end("small")],
-        &[("ask", "SUBMIT_FORM", id.as_str())],
-    );
-    by_amount(&mut flow, &id, event, limit);
-    flow
 }
 
 /// The form with the amount stands on one of two ways only.
@@ -183,15 +114,6 @@ fn what_people_draw_may_be_published() {
     for (name, definition) in corpus() {
         assert_eq!(findings(definition), [] as [String; 0], "{name}");
     }
-}
-
-fn raised(name: &str, definition: Value) -> World {
-    let mut world = World::of(workflow("flow", definition));
-    world.embed("inner", super::graphs::inner());
-    world
-        .create(json!({}), &[])
-        .unwrap_or_else(|refusal| panic!("{name}: {refusal:?}"));
-    world
 }
 
 /// The steps at which a scope ends.

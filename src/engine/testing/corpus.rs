@@ -1,12 +1,11 @@
 //! Definitions as people draw them: every step type, nesting, loops, embedded workflows, drawn rejections, the shapes the
 //! studio writes.
 
-use super::publish::{amount, by_amount, choice_by, forked, meet, split, with};
 use crate::engine::testing::*;
 use serde_json::{Value, json};
 
 /// The shapes that people draw; none is refused.
-pub(super) fn corpus() -> Vec<(String, Value)> {
+pub(crate) fn corpus() -> Vec<(String, Value)> {
     let mut corpus: Vec<(String, Value)> = Vec::new();
     let mut add = |name: &str, definition: Value| corpus.push((name.to_owned(), definition));
     add(
@@ -351,4 +350,87 @@ fn studio_shapes() -> Vec<(String, Value)> {
         flow
     });
     corpus
+}
+
+/// A step with one more key.
+pub(crate) fn with(mut step: Value, key: &str, value: Value) -> Value {
+    step[key] = value;
+    step
+}
+
+/// A fork of two approvals and what follows, with its edges.
+pub(crate) fn forked(fork_step: Value, join_step: Option<Value>) -> Value {
+    let mut steps = vec![
+        form("ask"),
+        fork_step,
+        approval("one", "carl"),
+        approval("two", "cora"),
+    ];
+    let mut edges = vec![("ask", "SUBMIT_FORM", "split")];
+    if let Some(join_step) = join_step {
+        steps.push(join_step);
+        edges.extend([
+            ("one", "APPROVE", "meet"),
+            ("two", "APPROVE", "meet"),
+            ("meet", "COMPLETE_TASK", "done"),
+        ]);
+    }
+    steps.push(end("done"));
+    definition(steps, &edges)
+}
+
+/// A fork of two branches.
+pub(crate) fn split() -> Value {
+    fork("split", "FAIL_ALL", &["one", "two"])
+}
+
+/// Its join.
+pub(crate) fn meet(mode: &str) -> Value {
+    join("meet", "split", mode)
+}
+
+/// A number field.
+pub(crate) fn amount(required: bool) -> Value {
+    json!({"field_key": "amount", "field_label": "Amount", "field_type": "NUMBER", "required": required, "order": 0})
+}
+
+/// Two edges of a step, one above `limit` and one up to it.
+pub(crate) fn by_amount(flow: &mut Value, from: &str, event: &str, limit: &str) {
+    for (operator, to) in [("GREATER_THAN", "big"), ("LESS_THAN_OR_EQUALS", "small")] {
+        let condition = json!({"logic": "AND", "conditions": [{"field": "form_values.amount", "operator": operator, "value": limit}]});
+        let edge = json!({"from_step_id": from, "to_step_id": to, "on_event": event, "condition": condition});
+        flow["transitions"].as_array_mut().unwrap().push(edge);
+    }
+}
+
+/// A form with `field`, then `next`, whose way on depends on the amount.
+pub(crate) fn choice_by(field: &Value, next: &Value, limit: &str) -> Value {
+    let section = json!({"section_id": "lines", "section_title": "Lines", "is_repeating": true, "order": 0});
+    let id = next["step_id"].as_str().unwrap().to_owned();
+    let event = if next["step_type"] == json!("FORM_STEP") {
+        "SUBMIT_FORM"
+    } else {
+        "COMPLETE_TASK"
+    };
+    let ask = step(
+        "ask",
+        "FORM_STEP",
+        json!({"fields": [field], "sections": [section]}),
+    );
+    let mut flow = definition(
+        vec![ask, next.clone(), end("big"), end("small")],
+        &[("ask", "SUBMIT_FORM", id.as_str())],
+    );
+    by_amount(&mut flow, &id, event, limit);
+    flow
+}
+
+/// A ticket of a shape, raised by the plain path.
+pub(crate) fn raised(name: &str, definition: Value) -> World {
+    let mut world = World::of(workflow("flow", definition));
+    world.embed("inner", super::graphs::inner());
+    world
+        .create(json!({}), &[])
+        .unwrap_or_else(|refusal| panic!("{name}: {refusal:?}"));
+    world
 }

@@ -12,12 +12,12 @@ use crate::engine::testing::{World, complete, named, object};
 use crate::engine::{Command, Verdict, scopes, work_index};
 
 /// Everybody who plays; `mia` is the manager, `root` an administrator, `luke` is found in lookup tables, `eve` has no part in anything.
-pub(super) const PEOPLE: [&str; 10] = [
+pub(crate) const PEOPLE: [&str; 10] = [
     "ann", "mia", "one", "two", "carl", "cora", "bob", "root", "eve", "luke",
 ];
 
 /// What holds after every command.
-pub(super) fn check(world: &World) {
+pub(crate) fn check(world: &World) {
     let ticket = world.ticket();
     for step in &ticket.steps {
         check_what_belongs_to(ticket, step);
@@ -162,7 +162,7 @@ fn check_ended(ticket: &Ticket) {
 }
 
 /// Lets the right people do the next thing until the ticket ends; it must end.
-pub(super) fn finish(world: &mut World) {
+pub(crate) fn finish(world: &mut World) {
     for _ in 0..400 {
         if !world.ticket().is_live() {
             return;
@@ -173,7 +173,7 @@ pub(super) fn finish(world: &mut World) {
 }
 
 /// Lets somebody do the next thing; somebody must be able to.
-pub(super) fn bring_on(world: &mut World) {
+pub(crate) fn bring_on(world: &mut World) {
     for command in ways_on(world.ticket()) {
         for who in PEOPLE {
             if let Ok(Verdict::Applied(_)) = world.play(who, command.clone()) {
@@ -212,16 +212,29 @@ fn ways_on(ticket: &Ticket) -> Vec<Command> {
         }
         match step.kind {
             StepType::Form => ways.push(submit(id, true)),
-            StepType::Approval => ways.push(Command::Approve {
-                step: id,
-                comment: None,
-            }),
+            StepType::Approval => ways.extend([
+                Command::Approve {
+                    step: id.clone(),
+                    comment: None,
+                },
+                Command::ReassignApproval {
+                    step: id,
+                    approver: named("one"),
+                    reason: None,
+                },
+            ]),
             StepType::Task => {
                 ways.push(Command::Assign {
                     step: id.clone(),
                     agent: named("bob"),
                 });
-                ways.push(complete(id));
+                ways.push(complete(id.clone()));
+                // Whoever has it may not be among those who play.
+                ways.push(Command::Reassign {
+                    step: id,
+                    agent: named("bob"),
+                    reason: None,
+                });
             }
             StepType::Notify | StepType::Fork | StepType::Join | StepType::SubWorkflow => {}
         }
@@ -230,10 +243,28 @@ fn ways_on(ticket: &Ticket) -> Vec<Command> {
 }
 
 /// Fills in a form of a random graph, in one of two ways.
-pub(super) fn submit(step: TicketStepId, one: bool) -> Command {
+pub(crate) fn submit(step: TicketStepId, one: bool) -> Command {
     Command::SubmitForm {
         step,
         form_values: object(answers(one)),
         attachment_ids: vec![],
     }
+}
+
+/// The fold of the recorded commands, read back from the text they are stored as, is the aggregate byte for byte.
+pub(crate) fn check_replay(world: &mut World) {
+    for played in &mut world.history {
+        let (command, sheet) = (
+            serde_json::to_string(&played.command),
+            serde_json::to_string(&played.sheet),
+        );
+        played.command = serde_json::from_str(&command.unwrap()).unwrap();
+        played.sheet = serde_json::from_str(&sheet.unwrap()).unwrap();
+    }
+    let bytes = |ticket: &Ticket| bson::serialize_to_vec(ticket).unwrap();
+    assert_eq!(
+        bytes(&world.replayed()),
+        bytes(world.ticket()),
+        "the fold of the recorded commands differs"
+    );
 }

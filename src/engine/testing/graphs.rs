@@ -1,31 +1,25 @@
 //! Random workflow graphs: the shapes that the studio can draw (sequences, choices, rework loops, nested forks, embedded
 //! workflows, due times), and what careless hands make of them (edges drawn, bent, dropped, made conditional).
 
-use crate::engine::testing::{approval, definition, end, fork, form, join, step, task, version_ref};
-use proptest::prelude::*;
+use crate::domain::id::WorkflowId;
+use crate::engine::definition::validate::{EmbeddedFact, Surroundings};
+use crate::engine::testing::{
+    approval, definition, end, fork, form, join, step, task, version_ref, workflow,
+};
 use serde_json::{Value, json};
 
 /// A random workflow.
 #[derive(Debug, Clone)]
-pub(super) struct Graph {
+pub(crate) struct Graph {
     /// What stands between the form that starts it and its end.
-    pub(super) block: Block,
+    pub(crate) block: Block,
     /// What was done to the drawing afterwards.
-    pub(super) slips: Vec<Slip>,
-}
-
-/// A random workflow; three of five are left as they were drawn.
-pub(super) fn graph() -> impl Strategy<Value = Graph> {
-    let slips = prop_oneof![
-        3 => Just(Vec::new()),
-        2 => prop::collection::vec(slip(), 1..4),
-    ];
-    (block(), slips).prop_map(|(block, slips)| Graph { block, slips })
+    pub(crate) slips: Vec<Slip>,
 }
 
 impl Graph {
     /// The definition.
-    pub(super) fn definition(&self) -> Value {
+    pub(crate) fn definition(&self) -> Value {
         let mut definition = Drawing::of(&self.block);
         for slip in &self.slips {
             slip.make(&mut definition);
@@ -36,7 +30,7 @@ impl Graph {
 
 /// A change that pays no heed to the whole; numbers choose among the steps and edges there are.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Slip {
+pub(crate) enum Slip {
     /// One more edge, on an event the step can end with.
     Draw {
         from: usize,
@@ -61,19 +55,6 @@ pub(super) enum Slip {
     Terminal { step: usize },
     /// A branch starts elsewhere.
     Start { fork: usize, to: usize },
-}
-
-fn slip() -> impl Strategy<Value = Slip> {
-    let any = || 0..1_000_usize;
-    prop_oneof![
-        3 => (any(), any(), any(), any()).prop_map(|(from, to, event, condition)| Slip::Draw { from, to, event, condition }),
-        2 => (any(), any()).prop_map(|(edge, to)| Slip::Bend { edge, to }),
-        1 => any().prop_map(|edge| Slip::Drop { edge }),
-        2 => (any(), any()).prop_map(|(edge, condition)| Slip::Condition { edge, condition }),
-        3 => (any(), any(), any(), any()).prop_map(|(from, pair, one, two)| Slip::Split { from, pair, one, two }),
-        1 => any().prop_map(|step| Slip::Terminal { step }),
-        1 => (any(), any()).prop_map(|(fork, to)| Slip::Start { fork, to }),
-    ]
 }
 
 /// Conditions on the fields that random forms have; nobody promises that they hold.
@@ -144,6 +125,9 @@ impl Slip {
         let id = |index: usize| steps[index % steps.len()]["step_id"].as_str().unwrap().to_owned();
         let events_of = |index: usize| events(steps[index % steps.len()]["step_type"].as_str().unwrap());
         let edges = definition["transitions"].as_array_mut().unwrap();
+        if edges.is_empty() {
+            return;
+        }
         let nth = |edges: &Vec<Value>, index: usize| index % edges.len();
         if edges.is_empty() {
             return;
@@ -210,7 +194,7 @@ impl Slip {
 
 /// A piece of a workflow.
 #[derive(Debug, Clone)]
-pub(super) enum Block {
+pub(crate) enum Block {
     Form,
     /// A form with a number and a choice that must be given, and rows.
     Numbers,
@@ -237,7 +221,7 @@ pub(super) enum Block {
 
 /// Which workflow is embedded, and whether its rejection leads on.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Inner {
+pub(crate) enum Inner {
     /// A task and an approval.
     Plain,
     /// The same, its rejection leading on to a task behind.
@@ -246,41 +230,19 @@ pub(super) enum Inner {
     Forked,
 }
 
-/// Blocks of bounded depth and size.
-pub(super) fn block() -> impl Strategy<Value = Block> {
-    let leaf = prop_oneof![
-        1 => Just(Block::Form),
-        1 => Just(Block::Numbers),
-        3 => (0..3_u8).prop_map(Block::Approval),
-        2 => (0..5_u8, any::<bool>()).prop_map(|(rule, veto)| Block::Parallel { rule, veto }),
-        3 => Just(Block::Task),
-        1 => Just(Block::Note),
-        1 => prop_oneof![Just(Inner::Plain), Just(Inner::PlainWithAWayOut), Just(Inner::Forked)].prop_map(Block::Embedded),
-    ];
-    leaf.prop_recursive(3, 14, 3, |inner| {
-        prop_oneof![
-            3 => prop::collection::vec(inner.clone(), 1..4).prop_map(Block::Sequence),
-            1 => inner.clone().prop_map(|block| Block::Rework(Box::new(block))),
-            1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| Block::Choice(Box::new(a), Box::new(b))),
-            3 => (0..3_u8, 0..3_u8, any::<bool>(), prop::collection::vec(inner, 1..4))
-                .prop_map(|(policy, mode, times_out, branches)| Block::Fork { policy, mode, times_out, branches }),
-        ]
-    })
-}
-
 /// A way out of a piece: the step, the event, the condition.
 type Exit = (String, &'static str, Option<Value>);
 
 /// Draws blocks as a definition.
 #[derive(Debug, Default)]
-pub(super) struct Drawing {
+pub(crate) struct Drawing {
     steps: Vec<Value>,
     edges: Vec<Value>,
 }
 
 impl Drawing {
     /// The definition of a block with a form before it and an end behind it.
-    pub(super) fn of(block: &Block) -> Value {
+    pub(crate) fn of(block: &Block) -> Value {
         let mut drawing = Self::default();
         let start = drawing.add(start());
         let (first, exits) = drawing.draw(block);
@@ -470,7 +432,7 @@ fn numbers(id: &str) -> Value {
 }
 
 /// The values of the form that raises a ticket, in one of two ways.
-pub(super) fn start_values(one: bool) -> Value {
+pub(crate) fn start_values(one: bool) -> Value {
     if one {
         json!({"start_text": "yes", "start_amount": 50, "start_kind": "a", "start_day": "2026-03-01"})
     } else {
@@ -479,7 +441,7 @@ pub(super) fn start_values(one: bool) -> Value {
 }
 
 /// Values that every random form accepts; keys of other forms are left out by the engine.
-pub(super) fn answers(one: bool) -> Value {
+pub(crate) fn answers(one: bool) -> Value {
     let mut answers = start_values(one);
     let amount = if one { 50 } else { 7 };
     let more = json!({"later_amount": amount, "later_kind": if one { "a" } else { "c" }, "amount": amount, "kind": "one", "__section_rows": [{"rows_amount": amount}]});
@@ -491,7 +453,7 @@ pub(super) fn answers(one: bool) -> Value {
 }
 
 /// The workflow that is embedded.
-pub(super) fn inner() -> Value {
+pub(crate) fn inner() -> Value {
     definition(
         vec![task("inner_task"), approval("inner_ok", "two"), end("inner_done")],
         &[
@@ -502,7 +464,7 @@ pub(super) fn inner() -> Value {
 }
 
 /// An embedded workflow with a fork of its own; whoever is late may still be at work when it has reached its end.
-pub(super) fn forked_inner() -> Value {
+pub(crate) fn forked_inner() -> Value {
     definition(
         vec![
             fork("inner_split", "CONTINUE_OTHERS", &["inner_one", "inner_two"]),
@@ -517,4 +479,14 @@ pub(super) fn forked_inner() -> Value {
             ("inner_meet", "COMPLETE_TASK", "inner_done"),
         ],
     )
+}
+
+/// What the embedded references of random graphs lead to.
+pub(crate) fn surroundings() -> Surroundings {
+    let mut around = Surroundings::of(WorkflowId::derived("outer"));
+    for (name, definition) in [("inner", inner()), ("forked", forked_inner())] {
+        let found = EmbeddedFact::Found(workflow(name, definition));
+        around.embedded.insert(version_ref(name), found);
+    }
+    around
 }

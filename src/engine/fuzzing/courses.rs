@@ -1,0 +1,157 @@
+//! Lives of tickets to start from: some that are told, in which every kind of command is accepted, and the plain course
+//! of each shape and of random workflows.
+
+use super::commands::{KINDS, PEOPLE};
+use super::decide::{DRAWN, Life};
+use crate::engine::testing::corpus::corpus;
+use arbitrary::Unstructured;
+
+/// A command in a life: who, what, in which variant, how much later.
+type Told = (&'static str, &'static str, u8, u8);
+
+/// The variant of a command that names `bob`.
+const BOB: u8 = 24;
+/// The variant of a command that names `carl`.
+const CARL: u8 = 16;
+/// How much later it is when something is overdue.
+const OVERDUE: u8 = 6;
+
+/// Lives by the names of their shapes.
+const TOLD: [(&str, &[Told]); 7] = [
+    (
+        "a task that is due",
+        &[
+            ("mia", "Assign", BOB, 0),
+            ("bob", "SaveDraft", 32, 1),
+            ("root", "FireTimers", 0, OVERDUE),
+            ("bob", "AcknowledgeSla", 32, 2),
+            ("bob", "Hold", 0, 2),
+            ("mia", "Resume", 0, 5),
+            ("bob", "RequestHandover", CARL, 2),
+            ("mia", "DecideHandover", CARL, 2),
+            ("carl", "RequestHandover", BOB, 2),
+            ("carl", "CancelHandover", 0, 2),
+            ("mia", "Reassign", BOB, 2),
+            ("bob", "CompleteTask", 33, 3),
+        ],
+    ),
+    (
+        "a rejection that leads back",
+        &[
+            ("ann", "AddRequesterNote", 48, 2),
+            ("ann", "CreateChangeRequest", 0, 2),
+            ("mia", "ApproveChangeRequest", 32, 3),
+            ("ann", "CreateChangeRequest", 8, 2),
+            ("mia", "RejectChangeRequest", 0, 2),
+            ("ann", "CreateChangeRequest", 16, 2),
+            ("ann", "CancelChangeRequest", 0, 2),
+            ("carl", "Reject", 32, 2),
+            ("ann", "SubmitForm", 1, 2),
+            ("carl", "Approve", 0, 2),
+        ],
+    ),
+    (
+        "a parallel approval of ALL",
+        &[
+            ("carl", "RequestInfo", 1, 2),
+            ("ann", "RespondInfo", 48, 2),
+            ("carl", "RequestInfo", 0, 2),
+            ("ann", "RespondInfo", 0, 2),
+            ("carl", "ReassignApproval", 8, 2),
+            ("one", "Approve", 32, 2),
+            ("cora", "ApproverSkip", 32, 2),
+        ],
+    ),
+    (
+        "a fork with CONTINUE_OTHERS and MAJORITY",
+        &[("carl", "Approve", 0, 2), ("cora", "Reject", 0, 2)],
+    ),
+    (
+        "a join that stops waiting",
+        &[("carl", "Approve", 0, 2), ("root", "FireTimers", 0, OVERDUE)],
+    ),
+    (
+        "approval then task",
+        &[
+            ("carl", "Approve", 0, 2),
+            ("mia", "AddNote", 48, 2),
+            ("ann", "Cancel", 32, 2),
+        ],
+    ),
+    ("form then task", &[("mia", "ManagerSkip", 0, 2)]),
+];
+
+/// What people do with a ticket of which nothing is known.
+const PLAIN: [Told; 9] = [
+    ("mia", "Assign", BOB, 2),
+    ("carl", "Approve", 0, 2),
+    ("cora", "Approve", 0, 2),
+    ("one", "Approve", 0, 2),
+    ("ann", "SubmitForm", 2, 2),
+    ("bob", "CompleteTask", 2, 2),
+    ("mia", "Assign", BOB, 2),
+    ("mia", "Approve", 0, 2),
+    ("bob", "CompleteTask", 2, 2),
+];
+
+/// Random workflows among the seeds.
+const GRAPHS: u8 = 10;
+/// Bytes that a random workflow may be drawn from.
+const GRAPH_BYTES: usize = 48;
+/// Ways in which a ticket may be taken over, never among them.
+const TAKEN_OVER: u8 = 8;
+
+/// The told lives, the plain ones, and those on random workflows.
+pub(super) fn seeds() -> Vec<(String, Vec<u8>)> {
+    let shapes: Vec<String> = corpus().into_iter().map(|(name, _)| name).collect();
+    let mut seeds = Vec::new();
+    for (at, (name, told)) in TOLD.into_iter().enumerate() {
+        let shape = shapes
+            .iter()
+            .position(|shape| shape == name)
+            .expect("a shape of the corpus");
+        seeds.push((format!("told-{at}"), life(on_shape(shape, 0), told)));
+    }
+    for shape in 0..shapes.len() {
+        let taken_over = u8::try_from(shape).unwrap() % TAKEN_OVER;
+        seeds.push((
+            format!("shape-{shape}"),
+            life(on_shape(shape, taken_over), &PLAIN),
+        ));
+    }
+    for graph in 0..GRAPHS {
+        seeds.extend(on_graph(graph).map(|beginning| (format!("graph-{graph}"), life(beginning, &PLAIN))));
+    }
+    seeds
+}
+
+/// How a life on a shape of the corpus begins: nobody presses all buttons.
+fn on_shape(shape: usize, taken_over: u8) -> Vec<u8> {
+    vec![u8::try_from(shape).unwrap(), 1, 200, taken_over]
+}
+
+/// How a life on a random workflow begins; nothing when it may not be published.
+fn on_graph(graph: u8) -> Option<Vec<u8>> {
+    let mut state = u32::from(graph) + 7;
+    let mut bytes = vec![DRAWN + graph];
+    for _ in 0..GRAPH_BYTES {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        bytes.extend(state.to_be_bytes().first());
+    }
+    let mut rest = Unstructured::new(&bytes);
+    Life::begin(&mut rest).ok()??;
+    let begun = bytes.len() - rest.len();
+    bytes.truncate(begun);
+    Some(bytes)
+}
+
+fn life(mut bytes: Vec<u8>, told: &[Told]) -> Vec<u8> {
+    let index = |names: &[&str], name: &str| {
+        let found = names.iter().position(|known| *known == name);
+        u8::try_from(found.expect("a known name")).unwrap()
+    };
+    for (who, kind, variant, later) in told {
+        bytes.extend([index(&PEOPLE, who), index(&KINDS, kind), 0, *variant, *later]);
+    }
+    bytes
+}

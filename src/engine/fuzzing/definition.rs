@@ -1,0 +1,49 @@
+//! A definition as a client sends it: normalised, stored, checked and, when it may be published, played to its end.
+
+use super::{object_in, stored};
+use crate::domain::workflow::Definition;
+use crate::engine::definition::validate::{normalise, schema_findings, validate};
+use crate::engine::dry_run::{Managers, dry_run};
+use crate::engine::testing::graphs::surroundings;
+
+/// A definition with more steps is only checked: playing it takes seconds.
+const MOST_STEPS_PLAYED: usize = 24;
+
+pub(super) fn try_out(data: &[u8]) -> Vec<String> {
+    let Some(sent) = object_in(data) else {
+        return vec!["no object".to_owned()];
+    };
+    let definition = normalise(&sent);
+    assert_eq!(
+        normalise(&definition.0),
+        definition,
+        "what was normalised changes when it is saved again"
+    );
+    let again = Definition(stored(&definition.0).into());
+    let around = surroundings();
+    let report = validate(&definition, &around);
+    assert_eq!(
+        report,
+        validate(&again, &around),
+        "the report differs from one time to the other"
+    );
+    if !report.is_valid() {
+        return vec!["refused".to_owned()];
+    }
+    assert_eq!(
+        schema_findings(&definition),
+        [],
+        "something in it cannot be read as meant"
+    );
+    if definition.steps().count() > MOST_STEPS_PLAYED {
+        return vec!["may be published, too long to play".to_owned()];
+    }
+    let played = dry_run(&definition, &around, Managers::KnownAndUnknown);
+    assert!(played.runs > 0);
+    let came_to = if played.stuck.is_empty() {
+        "came to an end"
+    } else {
+        "a dry run stopped"
+    };
+    vec!["may be published".to_owned(), came_to.to_owned()]
+}
