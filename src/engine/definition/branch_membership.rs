@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// The innermost branch of every step that is in one.
 pub(super) fn label(
     steps: &IndexMap<StepKey, Arc<StepDefinition>>,
-    edges: &HashMap<(StepKey, TransitionEvent), Vec<Edge>>,
+    edges: &IndexMap<(StepKey, TransitionEvent), Vec<Edge>>,
     join_of: &HashMap<StepKey, StepKey>,
 ) -> HashMap<StepKey, BranchLabel> {
     let mut successors: HashMap<&StepKey, Vec<&StepKey>> = HashMap::new();

@@ -85,8 +85,8 @@ fn read_steps(version: &WorkflowVersion, findings: &mut Findings) -> IndexMap<St
 fn read_edges(
     version: &WorkflowVersion,
     findings: &mut Findings,
-) -> HashMap<(StepKey, TransitionEvent), Vec<Edge>> {
-    let mut edges: HashMap<(StepKey, TransitionEvent), Vec<Edge>> = HashMap::new();
+) -> IndexMap<(StepKey, TransitionEvent), Vec<Edge>> {
+    let mut edges: IndexMap<(StepKey, TransitionEvent), Vec<Edge>> = IndexMap::new();
     for (index, raw) in version.definition.transitions().enumerate() {
         let path = format!("transitions[{index}]");
         let (Some(from), Some(to)) = (text(raw, "from_step_id"), text(raw, "to_step_id")) else {

@@ -27,7 +27,7 @@ pub struct CompiledWorkflow {
     /// The steps in definition order.
     pub steps: IndexMap<StepKey, Arc<StepDefinition>>,
     /// Outgoing edges by source and event, in definition order.
-    pub edges: HashMap<(StepKey, TransitionEvent), Vec<Edge>>,
+    pub edges: IndexMap<(StepKey, TransitionEvent), Vec<Edge>>,
     /// The join that waits for each fork.
     pub join_of: HashMap<StepKey, StepKey>,
     /// The innermost branch each step is drawn in: fork and branch. Steps outside of all branches are absent.

@@ -108,6 +108,45 @@ fn hz_51_a_pattern_that_cannot_be_used_is_refused() {
     assert_ne!(findings(flow), [] as [String; 0]);
 }
 
+/// Found by the fuzz target `definition`.
+#[test]
+fn a_definition_gets_the_same_report_each_time() {
+    let lost = definition(
+        vec![
+            fork("one", "FAIL_ALL", &["a"]),
+            fork("two", "FAIL_ALL", &["b"]),
+            fork("three", "FAIL_ALL", &["c"]),
+        ],
+        &[],
+    );
+    let crossing = definition(
+        vec![
+            fork("split", "FAIL_ALL", &["a", "b"]),
+            task("a"),
+            task("b"),
+            task("c"),
+            join("meet", "split", "ALL"),
+            end("done"),
+        ],
+        &[
+            ("a", "COMPLETE_TASK", "c"),
+            ("b", "COMPLETE_TASK", "c"),
+            ("a", "APPROVE", "done"),
+            ("b", "APPROVE", "done"),
+            ("c", "COMPLETE_TASK", "meet"),
+            ("c", "REJECT", "done"),
+            ("meet", "COMPLETE_TASK", "done"),
+        ],
+    );
+    for flow in [lost, crossing] {
+        let first = findings(flow.clone());
+        assert!(first.len() > 2, "{first:?}");
+        for _ in 0..32 {
+            assert_eq!(findings(flow.clone()), first);
+        }
+    }
+}
+
 #[test]
 fn what_people_draw_may_be_published() {
     assert!(corpus().len() >= 40, "{}", corpus().len());

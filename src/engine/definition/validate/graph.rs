@@ -5,6 +5,7 @@ use super::{EmbeddedFact, Finding, Report, Surroundings};
 use crate::domain::id::StepKey;
 use crate::domain::workflow::StepType;
 use crate::engine::definition::model::{BranchLabel, CompiledWorkflow, StepKind};
+use indexmap::{IndexMap, IndexSet};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -27,12 +28,12 @@ pub(super) fn check(workflow: &CompiledWorkflow, graph: &Graph, around: &Surroun
 /// Which step can follow which: forks lead to the starts of their branches, and a step at which a branch ends by itself
 /// leads to the join that waits for the branch.
 pub(super) struct Graph {
-    next: HashMap<StepKey, Vec<StepKey>>,
+    next: IndexMap<StepKey, Vec<StepKey>>,
 }
 
 impl Graph {
     pub(super) fn of(workflow: &CompiledWorkflow) -> Self {
-        let mut next: HashMap<StepKey, Vec<StepKey>> = HashMap::new();
+        let mut next: IndexMap<StepKey, Vec<StepKey>> = IndexMap::new();
         for ((from, _), edges) in &workflow.edges {
             let is_fork = workflow
                 .step(from)
@@ -191,8 +192,8 @@ fn check_branches(workflow: &CompiledWorkflow, graph: &Graph, report: &mut Repor
 }
 
 /// The steps between a branch's start and its join.
-fn members(graph: &Graph, start: &StepKey, fork: &StepKey, join: Option<&StepKey>) -> HashSet<StepKey> {
-    let mut seen = HashSet::new();
+fn members(graph: &Graph, start: &StepKey, fork: &StepKey, join: Option<&StepKey>) -> IndexSet<StepKey> {
+    let mut seen = IndexSet::new();
     let mut queue = VecDeque::from([start.clone()]);
     while let Some(key) = queue.pop_front() {
         if Some(&key) == join || key == *fork || !seen.insert(key.clone()) {
@@ -271,7 +272,7 @@ fn check_automatic_cycles(
     reachable: &HashSet<StepKey>,
     report: &mut Report,
 ) {
-    let automatic: HashSet<&StepKey> = workflow
+    let automatic: IndexSet<&StepKey> = workflow
         .steps
         .keys()
         .filter(|key| reachable.contains(*key) && !waits_for_a_person(workflow, key, around))

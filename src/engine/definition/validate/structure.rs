@@ -4,6 +4,7 @@ use super::{EmbeddedFact, Report, Surroundings};
 use crate::domain::workflow::Definition;
 use crate::engine::definition::compile::{filled, present};
 use crate::engine::definition::model::{CompiledWorkflow, StepKind};
+use indexmap::IndexSet;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 
@@ -156,7 +157,7 @@ fn check_transitions(definition: &Definition, ids: &HashSet<String>, report: &mu
 
 /// Forks, joins and their references, whatever the order of the steps.
 fn check_references(definition: &Definition, ids: &HashSet<String>, report: &mut Report) {
-    let forks: HashSet<&str> = definition
+    let forks: IndexSet<&str> = definition
         .steps()
         .filter(|step| filled(step, "step_type") == Some("FORK_STEP"))
         .filter_map(|step| filled(step, "step_id"))
