@@ -33,6 +33,23 @@ macro_rules! repair_rules {
                     $(Self::$name => $hazard,)*
                 }
             }
+
+            /// Whether somebody must look at what it tells: at a ticket that nobody can bring on, at a document that was
+            /// left behind or is not whole. The others are repairs that need nobody.
+            pub const fn needs_people(self) -> bool {
+                matches!(
+                    self,
+                    Self::NeedsAdministrator
+                        | Self::FileMissing
+                        | Self::FileOutsideFolder
+                        | Self::VersionIsMissing
+                        | Self::DefinitionDoesNotParse
+                        | Self::TicketIsMissing
+                        | Self::PersonTwice
+                        | Self::WordingTwice
+                        | Self::Unreadable
+                )
+            }
         }
     };
 }
@@ -156,6 +173,20 @@ repair_rules! {
     FileMissing = "file_missing", "http-workflows 6.3";
     /// A file's path leads out of the folder: its bytes are not taken (http-workflows 6.2).
     FileOutsideFolder = "file_outside_folder", "http-workflows 6.2";
+    /// A setting is one that cannot be, or administrators have set others here: it is not taken (http-admin 15).
+    ConfigNotTaken = "config_not_taken", "http-admin 15";
+    /// A file's name held what no name may hold, such as a path: what is left is its name (http-workflows 6.2).
+    FileNameCleaned = "file_name_cleaned", "http-workflows 6.2";
+    /// People of a table's entry were repeated, or not exactly one answered first: the first that is flagged, else the
+    /// first, does (http-workflows 4.1).
+    LookupUsersSettled = "lookup_users_settled", "http-workflows 4.1";
+    /// Several conversations of one person differ in letter case: the newest counts (http-workflows 8.1).
+    ConversationTwice = "conversation_twice", "http-workflows 8.1";
+    /// A conversation's messages were no pairs of a question and its answer, or held what the assistant may not say: what
+    /// can be read stays (http-workflows 8.1).
+    ConversationCleaned = "conversation_cleaned", "http-workflows 8.1";
+    /// A conversation had rested longer than one is kept: it is left behind (http-workflows 8.1).
+    ConversationExpired = "conversation_expired", "http-workflows 8.1";
     /// A record belongs to a ticket that does not exist.
     TicketIsMissing = "ticket_is_missing", "HZ-4b";
     /// A document cannot be read as what it should be: it is set aside as it is.

@@ -145,6 +145,16 @@ impl AttachmentRepo {
         Ok(())
     }
 
+    /// Links an imported file that belonged to no ticket when it was imported first.
+    pub async fn linked_since(&self, file: &StoredFile) -> Result<()> {
+        let loose = doc! {"_id": file.id.as_str(), "natural_key": &file.natural_key, "ticket_id": {"$type": "null"},
+        "claim": Bson::Null, "removing_at": Bson::Null};
+        let set = doc! {"ticket_id": file.ticket_id.as_ref().map(TicketId::as_str), "ticket_step_id": &file.ticket_step_id,
+        "step_name": &file.step_name};
+        self.rows.update_one(loose, doc! {"$set": set}).await?;
+        Ok(())
+    }
+
     /// Removes a record whose bytes are gone.
     pub async fn end_removal(&self, id: &AttachmentId) -> Result<()> {
         self.rows

@@ -6,21 +6,39 @@
 use super::indexes::IndexSpec;
 use super::mongo::{WriteFault, classify};
 use crate::domain::conversation::{ConversationMessage, Persona};
-use crate::domain::person::Person;
+use crate::domain::person::{Person, PersonKey};
 use crate::domain::time::Timestamp;
 use bson::{Document, doc};
 use mongodb::error::Result;
 use mongodb::{Collection, Database};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// The collection's name.
 pub const COLLECTION: &str = "ai_conversations";
 
 /// Messages of a conversation that are kept, the newest.
-const KEPT: i32 = 50;
+pub const KEPT: u8 = 50;
 /// Days after the last message when a conversation is forgotten.
-const KEPT_DAYS: i64 = 90;
+pub const KEPT_DAYS: i64 = 90;
+
+/// A conversation as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConversationRow {
+    /// Whose it is, and from where ([`key_of`]).
+    #[serde(rename = "_id")]
+    pub key: String,
+    /// The newest messages, the oldest first.
+    pub messages: Vec<ConversationMessage>,
+    /// How many there have ever been.
+    pub message_count: i64,
+    /// When the first was.
+    pub created_at: Timestamp,
+    /// When the last was.
+    pub updated_at: Timestamp,
+    /// When it is forgotten.
+    pub expires_at: Timestamp,
+}
 
 /// The conversations; cheap to clone.
 #[derive(Debug, Clone)]
@@ -58,9 +76,15 @@ impl ConversationRepo {
         }
         let rows = self.rows.clone_with_type::<Stored>();
         // The server removes what has expired only now and then.
-        let kept = doc! {"_id": key(person, persona), "expires_at": {"$gt": now}};
-        let found = rows.find_one(kept).projection(doc! {"messages": 1}).await?;
-        Ok(found.map(|stored| stored.messages).unwrap_or_default())
+        let kept = doc! {"_id": {"$in": keys(person, persona)}, "expires_at": {"$gt": now}};
+        let mut found = rows.find(kept).projection(doc! {"messages": 1}).await?;
+        let mut messages: Vec<ConversationMessage> = Vec::new();
+        while found.advance().await? {
+            messages.extend(found.deserialize_current()?.messages);
+        }
+        messages.sort_by_key(|message| message.at);
+        let older = messages.len().saturating_sub(usize::from(KEPT));
+        Ok(messages.split_off(older))
     }
 
     /// Appends a question with its answer.
@@ -73,7 +97,7 @@ impl ConversationRepo {
     ) -> Result<()> {
         let filter = doc! {"_id": key(person, persona)};
         let update = doc! {
-            "$push": {"messages": {"$each": bson::serialize_to_bson(turn)?, "$slice": -KEPT}},
+            "$push": {"messages": {"$each": bson::serialize_to_bson(turn)?, "$slice": -i32::from(KEPT)}},
             "$inc": {"message_count": 2},
             "$set": {"updated_at": now, "expires_at": now.plus_minutes(KEPT_DAYS * 24 * 60)},
             "$setOnInsert": {"created_at": now},
@@ -96,16 +120,26 @@ impl ConversationRepo {
 
     /// Forgets a conversation.
     pub async fn clear(&self, person: &Person, persona: Persona) -> Result<()> {
-        self.rows.delete_one(doc! {"_id": key(person, persona)}).await?;
+        let all = doc! {"_id": {"$in": keys(person, persona)}};
+        self.rows.delete_many(all).await?;
         Ok(())
     }
 }
 
-/// The object id stays when an address changes; only who has none is known by the address.
-fn key(person: &Person, persona: Persona) -> String {
+/// A conversation's key.
+pub fn key_of(person: &PersonKey, persona: Persona) -> String {
+    format!("{}|{}", persona.as_str(), person.as_str())
+}
+
+/// Under what a person's words may be kept: an import and whoever has no object id know only the address.
+fn keys(person: &Person, persona: Persona) -> Vec<String> {
     let keys = person.keys();
-    let who = keys.last().map_or("", |key| key.as_str());
-    format!("{}|{who}", persona.as_str())
+    keys.iter().map(|key| key_of(key, persona)).collect()
+}
+
+/// Under what new words are kept. The object id stays when an address changes; only who has none is known by the address.
+fn key(person: &Person, persona: Persona) -> String {
+    keys(person, persona).pop().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -25,10 +25,17 @@ pub const FINDINGS: &str = "import_findings";
 pub const STATE: &str = "import_state";
 
 const RUN: &str = "run";
+/// Counting findings stops here.
+const COUNTED: u64 = 10_000;
+/// How much of a document that was left behind is listed, in characters.
+const QUOTED: i32 = 10_000;
 
 /// The indexes of these collections.
 pub fn indexes() -> Vec<IndexSpec> {
-    vec![IndexSpec::new(FINDINGS, "rule", doc! {"rule": 1, "_id": 1})]
+    vec![
+        IndexSpec::new(FINDINGS, "rule", doc! {"rule": 1, "_id": 1}),
+        IndexSpec::new(FINDINGS, "subject", doc! {"subject": 1, "_id": 1}),
+    ]
 }
 
 /// Something that an import found in a document that belongs to no ticket, or could not repair.
@@ -48,6 +55,42 @@ pub struct Finding {
     /// The document as it was, as JSON text, when it was left behind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<String>,
+}
+
+/// Which findings are wanted; all of them by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FindingFilter {
+    /// Any of these rules; every rule when empty.
+    pub rules: Vec<RepairRule>,
+    /// Only those that somebody must look at.
+    pub only_to_look_at: bool,
+    /// The collection they came from.
+    pub collection: Option<String>,
+    /// The document's id.
+    pub subject: Option<String>,
+}
+
+impl FindingFilter {
+    fn to_document(&self) -> Document {
+        let mut filter = Document::new();
+        if self.only_to_look_at || !self.rules.is_empty() {
+            let rules = RepairRule::ALL.iter().copied();
+            let wanted = rules
+                .filter(|rule| self.rules.is_empty() || self.rules.contains(rule))
+                .filter(|rule| !self.only_to_look_at || rule.needs_people());
+            let words: Vec<&str> = wanted.map(RepairRule::as_str).collect();
+            filter.insert("rule", doc! {"$in": words});
+        }
+        if let Some(collection) = &self.collection {
+            // Keys begin with the collection; `;` follows `:`.
+            let keys = doc! {"$gte": format!("{collection}:"), "$lt": format!("{collection};")};
+            filter.insert("_id", keys);
+        }
+        if let Some(subject) = &self.subject {
+            filter.insert("subject", subject);
+        }
+        filter
+    }
 }
 
 /// What a stage has come to, in numbers that are the same however often it was interrupted.
@@ -197,22 +240,33 @@ impl ImportRepo {
         self.findings.find(doc! {}).sort(doc! {"_id": 1}).await
     }
 
-    /// Findings in the order of their keys, of one rule or all: `limit` of them after the first `skip`, and how many there are.
+    /// Findings in the order of their keys: `limit` of them after the first `skip`, of what was left behind the beginning;
+    /// and how many there are, counted up to 10 000.
     pub async fn findings(
         &self,
-        rule: Option<RepairRule>,
+        filter: &FindingFilter,
         skip: u64,
         limit: i64,
     ) -> Result<(Vec<Finding>, u64)> {
-        let filter = rule.map_or_else(Document::new, |rule| doc! {"rule": rule.as_str()});
-        let total = self.findings.count_documents(filter.clone()).await?;
-        let sort = if rule.is_some() {
-            doc! {"rule": 1, "_id": 1}
-        } else {
-            doc! {"_id": 1}
-        };
-        let found = self.findings.find(filter).sort(sort).skip(skip).limit(limit);
-        Ok((found.await?.try_collect().await?, total))
+        let filter = filter.to_document();
+        let total = self
+            .findings
+            .count_documents(filter.clone())
+            .limit(COUNTED)
+            .await?;
+        let excerpt = doc! {"$substrCP": [{"$ifNull": ["$document", ""]}, 0, QUOTED]};
+        let found = self
+            .findings
+            .find(filter)
+            .projection(doc! {"collection": 1, "subject": 1, "rule": 1, "remark": 1, "document": excerpt})
+            .sort(doc! {"_id": 1})
+            .skip(skip)
+            .limit(limit);
+        let mut found: Vec<Finding> = found.await?.try_collect().await?;
+        for finding in &mut found {
+            finding.document = finding.document.take().filter(|text| !text.is_empty());
+        }
+        Ok((found, total))
     }
 
     /// The findings that tell of these documents of a collection.

@@ -1,6 +1,5 @@
 //! `system_config`: what administrators have set, one document.
 
-use super::mongo::{WriteFault, classify};
 use crate::domain::time::Timestamp;
 use crate::domain::workflow::StepType;
 use bson::{Bson, Document, doc};
@@ -13,7 +12,8 @@ use std::collections::BTreeMap;
 /// The collection's name.
 pub const COLLECTION: &str = "system_config";
 
-const ID: &str = "system";
+/// The document's id.
+pub const ID: &str = "system";
 
 /// What administrators have set; what is absent follows the environment's settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +34,15 @@ pub struct StoredConfig {
 
 /// A change; absent keys stay as they are.
 pub type ConfigChange = StoredConfig;
+
+/// The document for what another service had been set to.
+pub fn row(config: &StoredConfig, by: &str, now: Timestamp) -> Document {
+    let set = bson::serialize_to_document(config).unwrap_or_default();
+    let set = set.into_iter().filter(|(_, value)| *value != Bson::Null);
+    let mut document: Document = set.collect();
+    document.extend(doc! {"_id": ID, "config_id": ID, "updated_at": now, "updated_by": by});
+    document
+}
 
 /// Access to the document; cheap to clone.
 #[derive(Debug, Clone)]
@@ -58,18 +67,6 @@ impl SystemConfigRepo {
     pub async fn load_in(&self, session: &mut ClientSession) -> Result<StoredConfig> {
         let stored = self.rows.find_one(doc! {"_id": ID}).session(session).await?;
         Ok(stored.unwrap_or_default())
-    }
-
-    /// Stores what another service had been set to; what administrators have set here stays.
-    pub async fn adopt(&self, config: &ConfigChange, by: &str, now: Timestamp) -> Result<()> {
-        let set = bson::serialize_to_document(config)?;
-        let set = set.into_iter().filter(|(_, value)| *value != Bson::Null);
-        let mut document: Document = set.collect();
-        document.extend(doc! {"_id": ID, "config_id": ID, "updated_at": now, "updated_by": by});
-        match self.rows.clone_with_type::<Document>().insert_one(document).await {
-            Err(error) if classify(&error) != WriteFault::DuplicateKey => Err(error),
-            Ok(_) | Err(_) => Ok(()),
-        }
     }
 
     /// Stores the keys that the change brings, within a transaction; step types it does not name keep their minutes.

@@ -10,6 +10,7 @@ mod config;
 mod dashboard;
 mod email_templates;
 mod health;
+mod import_findings;
 mod notifications;
 mod ticket_audit;
 mod user_access;
@@ -38,6 +39,7 @@ pub fn router() -> OpenApiRouter<App> {
         .merge(agent_metrics::router())
         .merge(dashboard::router())
         .merge(ticket_audit::router())
+        .merge(import_findings::router())
 }
 
 /// That it was done.

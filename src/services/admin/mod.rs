@@ -6,6 +6,7 @@
 pub mod agent_metrics;
 pub mod config;
 pub mod dashboard;
+pub mod import_findings;
 pub mod outbox;
 pub mod outbox_figures;
 pub mod templates;
@@ -54,6 +55,8 @@ pub struct Administration {
     pub dashboard: dashboard::Dashboard,
     /// What happened to tickets.
     pub ticket_audit: ticket_audit::TicketAudit,
+    /// What an import has to tell.
+    pub import_findings: import_findings::ImportFindings,
 }
 
 impl Administration {
@@ -75,6 +78,7 @@ impl Administration {
             ),
             dashboard: dashboard::Dashboard::new(database),
             ticket_audit: ticket_audit::TicketAudit::new(database),
+            import_findings: import_findings::ImportFindings::new(database),
             config: config::ConfigAdmin::new(database, config.clone(), clock.clone()),
         }
     }

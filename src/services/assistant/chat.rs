@@ -98,6 +98,11 @@ impl Answer {
     }
 }
 
+/// Words of a model that another service kept, as harmless as what is said here; the tickets they name were shown then.
+pub(crate) fn cleaned_words(text: &str) -> String {
+    cleaned(text, tickets_named_in(text).into_iter().collect())
+}
+
 fn cleaned(text: &str, known: BTreeSet<TicketId>) -> String {
     let mut cleaner = ReplyCleaner::naming(known);
     let mut cleaned = cleaner.push(text);

@@ -19,6 +19,7 @@ mod tools;
 mod voice;
 
 pub use briefing::{Analysis, Briefing, OtherTicket, Sentiment, TicketBriefing};
+pub(crate) use chat::cleaned_words;
 pub use chat::{Answer, Citation, Question};
 pub use explain::{Confidence, ExplainedStep, Explanation};
 pub use figures::{Insight, InsightKind};

@@ -52,12 +52,12 @@ impl Importer {
             let mut rows = Vec::with_capacity(batch.len());
             for document in &batch {
                 let fields = Fields(document);
-                let owner = fields.text("ticket_id").map(TicketId::from_stored);
+                let owner = self.owner_of(fields, &mut notes);
                 rows.push(self.file(fields, owner, &mut notes).await?);
             }
             notes.tally.read = i64::try_from(batch.len()).unwrap_or(i64::MAX);
             notes.tally.made = i64::try_from(rows.len()).unwrap_or(i64::MAX);
-            self.store(COLLECTION, &rows, &mut notes).await?;
+            let inserted = self.store(COLLECTION, &rows, &mut notes).await?;
             if let (Mode::DryRun, Some(family)) = (self.mode, families::of(stage)) {
                 let made: Vec<bson::Document> = rows
                     .iter()
@@ -65,18 +65,36 @@ impl Importer {
                     .collect::<Result<_, _>>()?;
                 self.compare_family(family, &batch, &made, &notes.findings);
             }
-            if self.mode == Mode::Write {
+            if self.mode == Mode::Write && inserted < rows.len() {
                 self.fill_in(&rows).await?;
             }
             self.advance(stage, &mut state, last, notes).await?;
         }
     }
 
-    /// Completes records that an earlier import stored without bytes.
+    /// The ticket that a file belongs to, by the reference or because the ticket names it.
+    fn owner_of(&self, fields: Fields<'_>, notes: &mut Notes) -> Option<TicketId> {
+        if let Some(ticket) = fields.text("ticket_id") {
+            return Some(TicketId::from_stored(ticket));
+        }
+        let id = subject(fields, "attachment_id");
+        let ticket = self.loose_files.adopted_by(&id)?;
+        // Counted as a repair of the ticket.
+        let remark = format!("it has become a file of {ticket}, which names it");
+        notes.explain(RepairRule::UnlinkedFile, &id, remark);
+        Some(ticket)
+    }
+
+    /// Completes records that an earlier import stored without bytes, or before their ticket.
     async fn fill_in(&self, rows: &[StoredFile]) -> anyhow::Result<()> {
         let repo = AttachmentRepo::new(&self.database);
-        for row in rows.iter().filter(|row| row.missing_since.is_none()) {
-            repo.found_again(row).await?;
+        for row in rows {
+            if row.missing_since.is_none() {
+                repo.found_again(row).await?;
+            }
+            if row.ticket_id.is_some() {
+                repo.linked_since(row).await?;
+            }
         }
         Ok(())
     }
@@ -92,6 +110,11 @@ impl Importer {
         let storage_key = storage_key(&id);
         let found = self.bytes(fields, &id, &storage_key, notes).await?;
         let told = fields.whole("size_bytes").unwrap_or(0);
+        let named = fields.text("original_filename").unwrap_or_default();
+        let name = clean_name(named);
+        if name != named {
+            notes.tell(RepairRule::FileNameCleaned, &id, format!("it is called {name:?}"));
+        }
         Ok(StoredFile {
             ticket_id: owner,
             ticket_step_id: fields.owned("ticket_step_id"),
@@ -99,7 +122,7 @@ impl Importer {
             field_label: fields.owned("field_label"),
             description: fields.owned("description"),
             context: fields.word("context").unwrap_or(FileContext::Ticket),
-            original_filename: clean_name(fields.text("original_filename").unwrap_or_default()),
+            original_filename: name,
             mime_type: fields
                 .owned("mime_type")
                 .unwrap_or_else(|| "application/octet-stream".to_owned()),

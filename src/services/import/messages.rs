@@ -1,7 +1,7 @@
 //! Wordings of mails, the configuration, the history of mails, and the bell.
 
 use super::stage::{Notes, Stage, subject};
-use super::{Importer, Mode};
+use super::{Importer, families};
 use crate::domain::id::{NotificationId, TemplateOverrideId, TicketId};
 use crate::domain::import::RepairRule;
 use crate::domain::notice::{NoticeCategory, TemplateKey};
@@ -10,7 +10,7 @@ use crate::domain::time::Timestamp;
 use crate::repositories::inapp_row::{DEFAULT_RETENTION_DAYS, InappRow};
 use crate::repositories::legacy::{Fields, LegacyCollection};
 use crate::repositories::outbox_row::{OutboxRow, OutboxStatus};
-use crate::repositories::system_config_repo::{ConfigChange, SystemConfigRepo};
+use crate::repositories::system_config_repo::{self, ConfigChange};
 use crate::repositories::template_override_repo::{self, TemplateOverride};
 use crate::repositories::{inapp_repo, outbox_repo};
 use crate::services::templates::{sanitized_body, sanitized_subject};
@@ -55,19 +55,31 @@ impl Importer {
 
     /// Imports the configuration, as far as administrators have not set it here.
     pub(super) async fn config(&self) -> anyhow::Result<()> {
-        let mut documents = self.legacy.walk(LegacyCollection::SystemConfig, None).await?;
-        let config = if documents.advance().await? {
-            Some(config_of(Fields(&documents.deserialize_current()?)))
-        } else {
-            None
-        };
-        self.walk::<bson::Document, _>(Stage::Config, "system_config", |_, _| Vec::new())
+        let ids = [system_config_repo::ID.to_owned()];
+        let stored = self
+            .repo
+            .rows_of(system_config_repo::COLLECTION, "_id", &ids)
             .await?;
-        if let (Some(config), Mode::Write) = (config, self.mode) {
-            let repo = SystemConfigRepo::new(&self.database);
-            repo.adopt(&config, IMPORT, self.started_at).await?;
-        }
-        Ok(())
+        let mut is_set = stored
+            .iter()
+            .any(|row| row.get_str("updated_by").ok() != Some(IMPORT));
+        self.walk(Stage::Config, system_config_repo::COLLECTION, |fields, notes| {
+            let row = system_config_repo::row(&config_of(fields), IMPORT, self.started_at);
+            let taken = (!std::mem::replace(&mut is_set, true)).then_some(row);
+            let is_whole = taken
+                .as_ref()
+                .is_some_and(|row| families::agree(Stage::Config, fields, Fields(row)));
+            if !is_whole {
+                let id = subject(fields, "config_id");
+                notes.tell(
+                    RepairRule::ConfigNotTaken,
+                    &id,
+                    "what cannot be, or is set here already, is left out",
+                );
+            }
+            taken.into_iter().collect()
+        })
+        .await
     }
 
     /// Imports the history of mails; none of it is sent.

@@ -7,6 +7,8 @@
 //! (`domain/import.rs`) or a finding.
 
 mod access;
+mod adoption;
+mod conversations;
 mod definitions;
 mod facts;
 mod families;
@@ -15,7 +17,9 @@ mod messages;
 mod person;
 mod report;
 mod stage;
+mod take_over;
 mod ticket;
+mod ticket_reader;
 mod tickets;
 mod verify;
 mod workflows;
@@ -29,15 +33,14 @@ use crate::engine::facts::Policy;
 use crate::repositories::import_repo::{ImportRepo, ImportRun};
 use crate::repositories::lease_repo::LeaseRepo;
 use crate::repositories::legacy::{LegacyCollection, LegacyDatabase};
-use crate::services::import::stage::subject;
 use access::People;
+use adoption::LooseFiles;
 use anyhow::{Context, bail, ensure};
-use bson::doc;
 use chrono_tz::Tz;
 use definitions::{MissingVersions, VersionCache};
 use files::Bytestreams;
 use mongodb::Database;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::task::TaskTracker;
@@ -116,8 +119,7 @@ pub struct Importer {
     cache: VersionCache,
     people: People,
     bound_tables: BTreeMap<String, String>,
-    /// Files that are linked to no ticket; few, because the reference links what a command names.
-    loose_files: BTreeSet<String>,
+    loose_files: LooseFiles,
 }
 
 impl Importer {
@@ -165,7 +167,7 @@ impl Importer {
             cache: VersionCache::new(),
             people: People::default(),
             bound_tables: BTreeMap::new(),
-            loose_files: BTreeSet::new(),
+            loose_files: LooseFiles::default(),
         };
         importer.look_around().await?;
         Ok(Arc::new(importer))
@@ -206,7 +208,8 @@ impl Importer {
         self.tickets().await?;
         self.files().await?;
         self.mails().await?;
-        self.notices().await
+        self.notices().await?;
+        self.conversations().await
     }
 
     /// Lists what is to be looked at as it is kept, whatever was told before an interruption or twice.
@@ -228,11 +231,7 @@ impl Importer {
         self.missing = self.read_missing_versions().await?;
         self.people = self.read_people(LegacyCollection::UserAccess).await?;
         self.bound_tables = self.newest_bound_tables().await?;
-        let nowhere = doc! {"ticket_id": {"$in": ["", bson::Bson::Null]}};
-        for document in self.legacy.find(LegacyCollection::Attachments, nowhere).await? {
-            let fields = crate::repositories::legacy::Fields(&document);
-            self.loose_files.insert(subject(fields, "attachment_id"));
-        }
+        self.loose_files = self.read_loose_files().await?;
         Ok(())
     }
 

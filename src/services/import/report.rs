@@ -12,21 +12,6 @@ use std::fmt::Write;
 /// How many findings and differences a report lists; all findings are in `import_findings`.
 const LISTED: usize = 1_000;
 
-/// Whether an administrator must look at it; the others are repairs that need nobody.
-pub(super) fn is_for_people(finding: &Finding) -> bool {
-    finding.document.is_some()
-        || matches!(
-            finding.rule,
-            RepairRule::NeedsAdministrator
-                | RepairRule::FileMissing
-                | RepairRule::FileOutsideFolder
-                | RepairRule::VersionIsMissing
-                | RepairRule::DefinitionDoesNotParse
-                | RepairRule::TicketIsMissing
-                | RepairRule::Unreadable
-        )
-}
-
 /// A fact that differs between both databases.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UnexplainedDifference {
@@ -87,7 +72,7 @@ pub struct Report {
 
 impl Report {
     pub(super) fn keep(&mut self, findings: Vec<Finding>) {
-        for finding in findings.into_iter().filter(is_for_people) {
+        for finding in findings.into_iter().filter(|finding| finding.rule.needs_people()) {
             self.to_look_at += 1;
             self.listed.insert(finding.key.clone(), finding);
             if self.listed.len() > LISTED {

@@ -95,6 +95,12 @@ impl Notes {
 
     /// A document was repaired, or there is something to say of it.
     pub(super) fn tell(&mut self, rule: RepairRule, subject: &str, remark: impl Into<String>) {
+        self.tally.count(rule);
+        self.add(rule, subject, remark.into(), None);
+    }
+
+    /// What was repaired and counted elsewhere shows in this document too.
+    pub(super) fn explain(&mut self, rule: RepairRule, subject: &str, remark: impl Into<String>) {
         self.add(rule, subject, remark.into(), None);
     }
 
@@ -107,12 +113,18 @@ impl Notes {
         document: &Document,
     ) {
         self.tally.left += 1;
+        self.tally.count(rule);
         let text = serde_json::to_string(&Fields(document).to_json().0).ok();
         self.add(rule, subject, remark.into(), text);
     }
 
+    /// A document was left behind that is nobody's business: what it holds is not told.
+    pub(super) fn leave_unread(&mut self, rule: RepairRule, subject: &str, remark: impl Into<String>) {
+        self.tally.left += 1;
+        self.tell(rule, subject, remark);
+    }
+
     fn add(&mut self, rule: RepairRule, subject: &str, remark: String, document: Option<String>) {
-        self.tally.count(rule);
         let collection = self.collection.as_str();
         let key = format!("{collection}:{subject}:{}", rule.as_str());
         // Told once, as it is kept once: a dry run counts what the database would.
@@ -180,13 +192,13 @@ impl Importer {
         Ok(state)
     }
 
-    /// Stores rows; what the server refuses is told.
-    pub(super) async fn store<T>(&self, target: &str, rows: &[T], notes: &mut Notes) -> anyhow::Result<()>
+    /// Stores rows; what the server refuses is told. Returns how many are new.
+    pub(super) async fn store<T>(&self, target: &str, rows: &[T], notes: &mut Notes) -> anyhow::Result<usize>
     where
         T: Serialize + Send + Sync,
     {
         if self.mode == Mode::DryRun || rows.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         let (inserted, refused) = self.repo.insert(target, rows).await?;
         self.report().inserted += inserted as u64;
@@ -202,7 +214,7 @@ impl Importer {
                 format!("the database refuses it: {}", row.reason),
             );
         }
-        Ok(())
+        Ok(inserted)
     }
 
     /// Keeps that everything up to `last` is stored.

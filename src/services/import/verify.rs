@@ -6,7 +6,7 @@ use super::report::Verified;
 use super::stage::{Notes, Stage, next_batch, subject};
 use super::ticket::history::{BEFORE, History};
 use super::ticket::{LegacyTicket, compare, id_of};
-use super::tickets::{Chunk, TicketReader};
+use super::ticket_reader::{Chunk, TicketReader};
 use super::{Importer, Mode};
 use crate::domain::audit::AuditEvent;
 use crate::domain::import::{ImportedTicket, RepairRule};
@@ -295,11 +295,10 @@ impl Importer {
                 self.progress.end();
                 return Ok(());
             }
-            let ids: Vec<String> = batch
-                .iter()
-                .map(|document| subject(Fields(document), family.id))
-                .collect();
-            let rows = self.repo.rows_of(family.target, family.ours, &ids).await?;
+            let all = || batch.iter().map(Fields);
+            let ids: Vec<String> = all().map(|fields| subject(fields, family.id)).collect();
+            let keys: Vec<String> = all().map(|fields| family.key_of(fields)).collect();
+            let rows = self.repo.rows_of(family.target, family.ours, &keys).await?;
             let findings = self.repo.findings_of(family.stage.as_str(), &ids).await?;
             self.compare_family(family, &batch, &rows, &findings);
         }
@@ -323,8 +322,8 @@ impl Importer {
             let id = subject(fields, family.id);
             part.found.compared += 1;
             let is_told = findings.iter().any(|finding| finding.subject == id)
-                || (family.may_expire && families::has_expired(fields, self.started_at));
-            let differences = match ours.get(id.as_str()) {
+                || (family.is_past)(fields, self.started_at);
+            let differences = match ours.get(family.key_of(fields).as_str()) {
                 Some(row) => family.differences(fields, Fields(row)),
                 None => vec![("exists", "true".to_owned(), "false".to_owned())],
             };

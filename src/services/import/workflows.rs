@@ -297,11 +297,7 @@ pub(super) fn table_of(
         description: fields.owned("description"),
         source_step_id: fields.owned("source_step_id").filter(|_| counts),
         source_field_key: fields.owned("source_field_key").filter(|_| counts),
-        entries: fields
-            .objects("entries")
-            .enumerate()
-            .map(|(at, entry)| entry_of(entry, &format!("{id}:{at}")))
-            .collect(),
+        entries: entries_of(fields, &id, notes),
         created_by: person::of(fields, "created_by"),
         created_at: instant(fields, "created_at"),
         updated_by: fields
@@ -314,9 +310,34 @@ pub(super) fn table_of(
     }
 }
 
-fn entry_of(fields: Fields<'_>, seed: &str) -> LookupEntry {
+fn entries_of(table: Fields<'_>, id: &str, notes: &mut Notes) -> Vec<LookupEntry> {
+    let mut entries = Vec::new();
+    for (at, fields) in table.objects("entries").enumerate() {
+        let mut entry = entry_of(fields, &format!("{id}:{at}"), id, notes);
+        let told = entry.users.clone();
+        entry.settle_users();
+        if entry.users != told {
+            notes.tell(RepairRule::LookupUsersSettled, id, format!("of {:?}", entry.key));
+        }
+        entries.push(entry);
+    }
+    entries
+}
+
+fn entry_of(fields: Fields<'_>, seed: &str, table: &str, notes: &mut Notes) -> LookupEntry {
     let users = fields.objects("users").filter_map(|user| {
-        let recorded = person::read(user)?.person;
+        let Some(read) = person::read(user) else {
+            notes.tell(RepairRule::PersonWithoutAddress, table, "nobody in an entry");
+            return None;
+        };
+        if read.lacks_address {
+            notes.tell(RepairRule::PersonWithoutAddress, table, "somebody of an entry");
+        }
+        if read.fabricated_id.is_some() {
+            let remark = format!("of {}", read.person.email);
+            notes.tell(RepairRule::FabricatedObjectId, table, remark);
+        }
+        let recorded = read.person;
         Some(LookupPerson {
             aad_id: recorded.aad_id,
             email: Email::from_stored(recorded.email.as_str()),
@@ -325,7 +346,7 @@ fn entry_of(fields: Fields<'_>, seed: &str) -> LookupEntry {
             order: user.whole("order").unwrap_or(0),
         })
     });
-    let mut entry = LookupEntry {
+    LookupEntry {
         entry_id: fields
             .text("entry_id")
             .map_or_else(|| LookupEntryId::derived(seed), LookupEntryId::from_stored),
@@ -333,9 +354,7 @@ fn entry_of(fields: Fields<'_>, seed: &str) -> LookupEntry {
         display_label: fields.owned("display_label"),
         users: users.collect(),
         is_active: fields.flag("is_active").unwrap_or(true),
-    };
-    entry.settle_users();
-    entry
+    }
 }
 
 /// The definition as it is; absent when there is none.

@@ -1,6 +1,6 @@
 //! Imported tickets over HTTP: live ones are driven to an end, finished ones read as before.
 
-use super::generator::Scenario;
+use super::scenario::Scenario;
 use super::stage::Legacy;
 use crate::support::{Reply, START, TestApp, TestClient};
 use bson::{Bson, Document, doc};

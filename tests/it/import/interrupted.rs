@@ -1,6 +1,6 @@
 //! The program itself, killed in the middle of an import and started again.
 
-use super::stage::{Legacy, target, timeless};
+use super::stage::{Legacy, same_documents, target};
 use crate::support::{START, mongo};
 use bson::{Document, doc};
 use mongodb::Database;
@@ -108,17 +108,10 @@ async fn an_import_that_is_killed_three_times_ends_like_one_that_was_not() {
         report_of(&uninterrupted),
         "seed {seed}, killed at {killed_at:?}"
     );
-    let (ours, theirs) = (timeless(&killed).await, timeless(&whole).await);
-    assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>());
-    for (name, documents) in &ours {
-        assert_eq!(
-            documents.len(),
-            theirs[name].len(),
-            "{name}, seed {seed}, killed at {killed_at:?}"
-        );
-        for (ours, theirs) in documents.iter().zip(&theirs[name]) {
-            assert_eq!(ours, theirs, "{name}, seed {seed}, killed at {killed_at:?}");
-        }
+    let seen = format!("seed {seed}, killed at {killed_at:?}");
+    match same_documents(&killed, &whole).await {
+        Ok(same) => assert!(same > 4_000, "{same}, {seen}"),
+        Err((ours, theirs)) => assert_eq!(ours, theirs, "{seen}"),
     }
     killed.drop().await.unwrap();
     whole.drop().await.unwrap();
@@ -131,7 +124,7 @@ async fn the_program_ends_with_an_error_when_a_difference_is_not_explained() {
     let storage = tempfile::tempdir().unwrap();
     let target = target().await;
     finish(&legacy, &target, storage.path());
-    let lost = doc! {"_id": legacy.generated.one(super::generator::Scenario::Completed)};
+    let lost = doc! {"_id": legacy.generated.one(super::scenario::Scenario::Completed)};
     legacy
         .database
         .collection::<Document>("tickets")

@@ -1,6 +1,7 @@
 //! What an import makes of a database with every step type and every inconsistency of the hazard lists.
 
-use super::generator::{ALL, Scenario};
+use super::beside::SHARED_FILE;
+use super::scenario::{ALL, Scenario};
 use super::stage::{Legacy, dump, open, settings, target};
 use crate::support::START;
 use bson::{Document, doc};
@@ -90,7 +91,7 @@ fn rule_of(scenario: Scenario) -> Option<RepairRule> {
         S::ChangeRequestHalfApplied => R::ChangeRequestHalfApplied,
         S::FabricatedObjectId => R::FabricatedObjectId,
         S::PersonWithoutAddress => R::PersonWithoutAddress,
-        S::UnlinkedFile => R::UnlinkedFile,
+        S::UnlinkedFile | S::SharedLooseFile => R::UnlinkedFile,
         S::VersionIsMissing => R::VersionIsMissing,
         S::UnknownAuditEvent => R::UnknownAuditEvent,
         S::ApprovalDecidedButOpen => R::ApprovalDecidedButOpen,
@@ -137,6 +138,11 @@ async fn every_document_comes_over_and_every_difference_is_explained_by_a_named_
         "{}",
         report.to_text()
     );
+    let repairs = report.repairs();
+    let unused = RepairRule::ALL
+        .iter()
+        .filter(|rule| !repairs.contains_key(rule.as_str()));
+    assert_eq!(unused.collect::<Vec<_>>(), [&RepairRule::FileOutsideFolder; 0]);
     for scenario in ALL {
         let id = legacy.generated.one(scenario);
         let told = rules_told(&target, id).await;
@@ -317,7 +323,7 @@ async fn an_import_refuses_a_database_that_a_service_runs_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files_come_over_with_their_bytes_and_missing_ones_are_marked() {
-    let legacy = Legacy::with(60, SEED + 6, START).await;
+    let legacy = Legacy::with(300, SEED + 6, START).await;
     let target = target().await;
     legacy.import(&target, Mode::Write, &Clock::fixed(START)).await;
     let files = target.collection::<Document>("attachments");
@@ -332,6 +338,13 @@ async fn files_come_over_with_their_bytes_and_missing_ones_are_marked() {
     for id in ["ATT-000000000002", "ATT-000000000003"] {
         assert!(file(id.to_owned()).await.contains_key("missing_since"), "{id}");
     }
+    let owner = &legacy.generated.tickets[&Scenario::SharedLooseFile];
+    assert!(owner.len() > 1);
+    let shared = file(SHARED_FILE.to_owned()).await;
+    assert_eq!(
+        shared.get_str("ticket_id").ok(),
+        owner.iter().map(String::as_str).min()
+    );
     let owner = legacy.generated.one(Scenario::UnlinkedFile);
     let linked = files.find_one(doc! {"ticket_id": owner}).await.unwrap().unwrap();
     assert_eq!(linked.get_str("sha256").unwrap(), hello);

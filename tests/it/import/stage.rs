@@ -6,7 +6,7 @@ use bson::{Bson, Document, doc};
 use futures::TryStreamExt;
 use mongodb::Database;
 use secrecy::SecretString;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use workflow_ops::clients::object_store::FileStore;
@@ -137,23 +137,63 @@ pub(crate) async fn dump(database: &Database) -> BTreeMap<String, Vec<Document>>
     all
 }
 
-/// The same with the moment of the import taken out, for imports that began at different times.
-pub(crate) async fn timeless(database: &Database) -> BTreeMap<String, Vec<String>> {
+/// When the import into a database began.
+async fn began(database: &Database) -> i64 {
     let state = database.collection::<Document>("import_state");
     let run = state.find_one(doc! {"_id": "run"}).await.unwrap().unwrap();
-    let began = run.get_datetime("started_at").unwrap().timestamp_millis();
-    let told = Timestamp::from_millis(began).to_wire();
-    let all = dump(database).await;
-    all.into_iter()
-        .map(|(name, documents)| {
-            let texts = documents.into_iter().map(|mut document| {
-                scrub(&mut document, began);
-                let text = document.to_string().replace(&began.to_string(), "BEGAN");
-                text.replace(&told, "BEGAN")
-            });
-            (name, texts.collect())
-        })
-        .collect()
+    run.get_datetime("started_at").unwrap().timestamp_millis()
+}
+
+/// A document with the moment of its import taken out, for imports that began at different times.
+fn timeless(mut document: Document, began: i64) -> String {
+    scrub(&mut document, began);
+    let text = document.to_string().replace(&began.to_string(), "BEGAN");
+    text.replace(&Timestamp::from_millis(began).to_wire(), "BEGAN")
+}
+
+/// How many documents two imports have left, all of them the same but for the moment of the import; where they part, what
+/// each has there.
+pub(crate) async fn same_documents(ours: &Database, theirs: &Database) -> Result<usize, (String, String)> {
+    let names = async |database: &Database| {
+        let names = database.list_collection_names().await.unwrap();
+        let mut kept = BTreeSet::new();
+        for name in names.into_iter().filter(|name| name != "import_state") {
+            let rows = database.collection::<Document>(&name);
+            if rows.find_one(doc! {}).await.unwrap().is_some() {
+                kept.insert(name);
+            }
+        }
+        kept
+    };
+    let (own, other) = (names(ours).await, names(theirs).await);
+    if own != other {
+        return Err((format!("{own:?}"), format!("{other:?}")));
+    }
+    let (own_began, other_began) = (began(ours).await, began(theirs).await);
+    let mut same = 0;
+    for name in own {
+        let rows = async |database: &Database| {
+            let rows = database.collection::<Document>(&name);
+            rows.find(doc! {}).sort(doc! {"_id": 1}).await.unwrap()
+        };
+        let (mut own, mut other) = (rows(ours).await, rows(theirs).await);
+        loop {
+            let (a, b) = (own.try_next().await.unwrap(), other.try_next().await.unwrap());
+            let (a, b) = (
+                a.map(|a| timeless(a, own_began)),
+                b.map(|b| timeless(b, other_began)),
+            );
+            if a != b {
+                let told = |row: Option<String>| format!("{name}: {}", row.unwrap_or_default());
+                return Err((told(a), told(b)));
+            }
+            if a.is_none() {
+                break;
+            }
+            same += 1;
+        }
+    }
+    Ok(same)
 }
 
 /// Timers and terms count from the import: their distance from it stays.

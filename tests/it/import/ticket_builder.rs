@@ -489,11 +489,16 @@ impl TicketBuilder {
     /// A file that the form names and that was linked nowhere (HZ-20).
     pub(crate) fn loose_file(&mut self) {
         let id = self.draw("ATT");
-        let values = self.ticket.get_document_mut("form_values").unwrap();
-        values.insert("__section_files", vec![doc! {"file": [id.clone()]}]);
+        self.name_file(&id);
         self.beside.push(("attachments", doc! {"_id": &id, "attachment_id": &id, "ticket_id": "", "context": "form_field", "original_filename": "plan.txt",
             "stored_filename": "plan.txt", "mime_type": "text/plain", "size_bytes": 5_i64, "uploaded_by": person("ann.lee"), "uploaded_at": iso(self.at),
             "storage_path": "temp/plan.txt"}));
+    }
+
+    /// The form names a file.
+    pub(crate) fn name_file(&mut self, id: &str) {
+        let values = self.ticket.get_document_mut("form_values").unwrap();
+        values.insert("__section_files", vec![doc! {"file": [id]}]);
     }
 
     pub(crate) fn finish(&mut self, status: &str, event: &str) {

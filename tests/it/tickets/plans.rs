@@ -75,7 +75,7 @@ const LISTS: [&str; 42] = [
 ];
 
 /// The same of administrators' and designers' lists.
-const ADMINISTRATION: [&str; 26] = [
+const ADMINISTRATION: [&str; 29] = [
     "/admin/audit-log?action=VIEW_AUDIT_LOG",
     "/admin/audit-log?from_date=2025-12-01&to_date=2026-01-05&skip=100",
     "/admin/audit-log?actor_email=ann",
@@ -88,6 +88,9 @@ const ADMINISTRATION: [&str; 26] = [
     "/admin/ticket-audit?from_date=2025-12-20&to_date=2026-01-05&event_type=APPROVE&event_type=REJECT",
     "/admin/ticket-audit?from_date=2025-12-20&to_date=2026-01-05&actor_email=mark",
     "/admin/ticket-audit/export?from_date=2026-01-04&to_date=2026-01-05&event_type=APPROVE",
+    "/admin/import-findings?to_look_at=true&skip=20",
+    "/admin/import-findings?rule=unreadable&rule=person_twice&collection=tickets",
+    "/admin/import-findings?subject=TKT-1",
     "/admin/notifications?status=PENDING",
     "/admin/notifications?status=FAILED",
     "/admin/notifications?ticket_id={ticket_id}",
