@@ -224,10 +224,12 @@ pub(super) async fn delivered(app: &App, taken: &[TakenMail], record: &Record) -
                 .sum::<usize>(),
         ..Mails::default()
     };
+    let mut waiting = 0;
     for row in &outbox {
         let id = message_id(row);
         let to = row.recipients[0].as_str();
         match arrived.remove(&id) {
+            _ if row.status == OutboxStatus::Pending => waiting += 1,
             _ if row.status != OutboxStatus::Sent => {
                 mails
                     .violations
@@ -244,6 +246,9 @@ pub(super) async fn delivered(app: &App, taken: &[TakenMail], record: &Record) -
             }
             Some(copies) => mails.doubled += usize::from(copies.len() > 1) * (copies.len() - 1),
         }
+    }
+    if waiting > 0 {
+        mails.violations.push(format!("{waiting} mails are not sent"));
     }
     for (id, to) in arrived {
         mails
