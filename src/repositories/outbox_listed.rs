@@ -48,10 +48,10 @@ pub struct ListedRow {
 
 impl StoredRow {
     /// Reads a document, or what can be read of it.
-    pub(super) fn read(document: Document) -> Self {
+    pub(super) fn read(document: &Document) -> Self {
         match bson::deserialize_from_document(document.clone()) {
             Ok(row) => Self::Mail(Box::new(row)),
-            Err(error) => Self::Unreadable(Box::new(salvaged(&document, &error))),
+            Err(error) => Self::Unreadable(Box::new(salvaged(document, &error))),
         }
     }
 

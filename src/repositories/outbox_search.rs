@@ -122,10 +122,7 @@ impl OutboxRepo {
         paging.push(doc! {"$project": {"rendered": 0}});
         let documents: Vec<Document> = self.documents().aggregate(paging).await?.try_collect().await?;
         Ok(OutboxPage {
-            rows: documents
-                .into_iter()
-                .map(|row| StoredRow::read(row).into())
-                .collect(),
+            rows: documents.iter().map(|row| StoredRow::read(row).into()).collect(),
             total,
         })
     }
@@ -138,17 +135,18 @@ impl OutboxRepo {
             .sort(doc! {"created_at": 1})
             .limit(TICKET_LIMIT);
         let documents: Vec<Document> = found.await?.try_collect().await?;
-        Ok(documents.into_iter().map(StoredRow::read).collect())
+        Ok(documents.iter().map(StoredRow::read).collect())
     }
 
     /// The row with this public id; one without a public id is found by its key.
     pub async fn find(&self, notification_id: &str) -> Result<Option<StoredRow>> {
         let with_id = doc! {"notification_id": notification_id};
         if let Some(row) = self.documents().find_one(with_id).await? {
-            return Ok(Some(StoredRow::read(row)));
+            return Ok(Some(StoredRow::read(&row)));
         }
         let without = doc! {"_id": notification_id, "notification_id": {"$not": {"$type": "string"}}};
-        Ok(self.documents().find_one(without).await?.map(StoredRow::read))
+        let found = self.documents().find_one(without).await?;
+        Ok(found.as_ref().map(StoredRow::read))
     }
 
     /// Puts a `FAILED` mail back with fresh attempts, within a transaction; false when it is not `FAILED`. Whoever

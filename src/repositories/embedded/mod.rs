@@ -142,15 +142,12 @@ impl EmbeddedServer {
         let Some(owned) = self.owned.as_mut() else {
             return std::future::pending().await;
         };
-        let status = match owned.child.as_mut() {
-            Some(child) => child
-                .wait()
-                .await
-                .map_or_else(|error| error.to_string(), |status| status.to_string()),
-            None => {
-                connections_refused(self.port).await;
-                "it ended".to_owned()
-            }
+        let status = if let Some(child) = owned.child.as_mut() {
+            let ended = child.wait().await;
+            ended.map_or_else(|error| error.to_string(), |status| status.to_string())
+        } else {
+            connections_refused(self.port).await;
+            "it ended".to_owned()
         };
         why_it_stopped(&owned.folder, &status).to_string()
     }

@@ -25,7 +25,6 @@ async fn killed_processes_lose_no_mail_and_double_at_most_what_was_in_flight() {
 
     let mut processes = vec![start(), start(), start()];
     let seed: u64 = rand::random();
-    println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
     // Each kill falls into the middle of the work.
     let mut moments: Vec<usize> = (0..KILLS)
@@ -59,18 +58,18 @@ async fn killed_processes_lose_no_mail_and_double_at_most_what_was_in_flight() {
     );
 
     let taken = server.by_recipient();
-    assert_eq!(taken.len(), MAILS, "no mail is lost");
+    assert_eq!(taken.len(), MAILS, "no mail is lost, seed {seed}");
     let doubled: usize = taken.values().map(|ids| ids.len() - 1).sum();
     assert!(
         doubled <= KILLS * IN_FLIGHT,
-        "{doubled} doubled sends by {KILLS} kills"
+        "{doubled} doubled sends by {KILLS} kills, seed {seed}"
     );
     for (recipient, ids) in &taken {
         let distinct: BTreeSet<_> = ids.iter().collect();
         assert_eq!(
             distinct.len(),
             1,
-            "{recipient} got one mail under several Message-IDs: {ids:?}"
+            "{recipient} got one mail under several Message-IDs: {ids:?}, seed {seed}"
         );
     }
 }
