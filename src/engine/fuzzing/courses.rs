@@ -16,8 +16,8 @@ const CARL: u8 = 16;
 /// How much later it is when something is overdue.
 const OVERDUE: u8 = 6;
 
-/// Lives by the names of their shapes.
-const TOLD: [(&str, &[Told]); 7] = [
+/// Lives by what the names of their shapes contain.
+const TOLD: [(&str, &[Told]); 8] = [
     (
         "a task that is due",
         &[
@@ -36,15 +36,21 @@ const TOLD: [(&str, &[Told]); 7] = [
         ],
     ),
     (
-        "a rejection that leads back",
+        "SPECIFIC_EMAIL",
         &[
             ("ann", "AddRequesterNote", 48, 2),
+            ("carl", "Approve", 0, 2),
             ("ann", "CreateChangeRequest", 0, 2),
-            ("mia", "ApproveChangeRequest", 32, 3),
+            ("carl", "ApproveChangeRequest", 32, 3),
             ("ann", "CreateChangeRequest", 8, 2),
-            ("mia", "RejectChangeRequest", 0, 2),
+            ("carl", "RejectChangeRequest", 0, 2),
             ("ann", "CreateChangeRequest", 16, 2),
             ("ann", "CancelChangeRequest", 0, 2),
+        ],
+    ),
+    (
+        "a rejection that leads back",
+        &[
             ("carl", "Reject", 32, 2),
             ("ann", "SubmitForm", 1, 2),
             ("carl", "Approve", 0, 2),
@@ -108,7 +114,7 @@ pub(super) fn seeds() -> Vec<(String, Vec<u8>)> {
     for (at, (name, told)) in TOLD.into_iter().enumerate() {
         let shape = shapes
             .iter()
-            .position(|shape| shape == name)
+            .position(|shape| shape.contains(name))
             .expect("a shape of the corpus");
         seeds.push((format!("told-{at}"), life(on_shape(shape, 0), told)));
     }
