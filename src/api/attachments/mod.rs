@@ -4,7 +4,7 @@ mod range;
 mod upload;
 mod view;
 
-use super::envelope::ApiResult;
+use super::envelope::{ApiResult, ErrorBody};
 use super::extract::{ApiJson, ApiPath, Caller};
 use crate::app::App;
 use axum::Json;
@@ -56,7 +56,7 @@ async fn get_file_info(
     params(("attachment_id" = String, Path), ("Range" = Option<String>, Header, description = "One range of bytes")),
     responses((status = 200, content_type = "*/*", body = Vec<u8>),
         (status = 206, content_type = "*/*", body = Vec<u8>),
-        (status = 416, description = "The file has no such bytes; `Content-Range` names its length")))]
+        (status = 416, body = ErrorBody, description = "The file has no such bytes; `Content-Range` names its length")))]
 async fn download_file(
     State(app): State<App>,
     caller: Caller,
@@ -71,7 +71,7 @@ async fn download_file(
     params(("attachment_id" = String, Path), ("Range" = Option<String>, Header, description = "One range of bytes")),
     responses((status = 200, content_type = "*/*", body = Vec<u8>),
         (status = 206, content_type = "*/*", body = Vec<u8>),
-        (status = 416, description = "The file has no such bytes; `Content-Range` names its length")))]
+        (status = 416, body = ErrorBody, description = "The file has no such bytes; `Content-Range` names its length")))]
 async fn get_file(
     State(app): State<App>,
     caller: Caller,
