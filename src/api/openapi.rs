@@ -207,7 +207,7 @@ const COMMON_ERRORS: [CommonError; 13] = [
     CommonError {
         status: StatusCode::NOT_MODIFIED,
         text: "Unchanged since the answer that `If-None-Match` names",
-        is_answered_by: |kind| !kind.is_public && kind.verb == Verb::Get,
+        is_answered_by: |kind| kind.verb == Verb::Get,
     },
 ];
 
@@ -270,7 +270,7 @@ fn add_headers(operation: &mut Operation, kind: &Kind) {
         let text = "The version that the change is based on, quoted; it is refused when there is a newer one";
         parameters.push(header("If-Match", text, Some("^[ -~]*$")));
     }
-    if kind.verb == Verb::Get && !kind.is_public {
+    if kind.verb == Verb::Get {
         let text = "The `ETag` of the answer that the caller has";
         parameters.push(header("If-None-Match", text, None));
     }

@@ -2,7 +2,6 @@
 
 mod abuse;
 mod authorization;
-mod bounds;
 mod browser;
 mod caching;
 mod connections;
