@@ -1,19 +1,18 @@
-//! Reads single settings and collects what is wrong with them.
+//! Reads single settings and collects what is wrong with them; mail, files and the language model have files of their own.
+
+mod files;
+mod mail;
+mod model;
 
 use super::{
-    AttachmentSettings, AuthMode, AuthSettings, BootstrapSettings, ConfigError, DatabaseServer, Environment,
-    LogFormat, MailSettings, MailTransport, ModelSettings, Settings, SmtpSettings, SmtpTls, Sources,
+    AuthMode, AuthSettings, BootstrapSettings, ConfigError, DatabaseServer, Environment, LogFormat, Settings,
+    Sources,
 };
-use crate::domain::person::Email;
 use secrecy::SecretString;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use url::{Host, Url};
-
-const DEFAULT_MIME_TYPES: &str = "application/pdf,image/png,image/jpeg,image/gif,application/msword,\
-application/vnd.openxmlformats-officedocument.wordprocessingml.document,application/vnd.ms-excel,\
-application/vnd.openxmlformats-officedocument.spreadsheetml.sheet,text/plain,text/csv";
 
 pub(super) struct Reader {
     sources: Sources,
@@ -259,178 +258,6 @@ impl Reader {
             audience: self.text("AAD_AUDIENCE"),
             required_scope: self.text("AAD_REQUIRED_SCOPE"),
             authority: self.service_url("AAD_AUTHORITY", "https://login.microsoftonline.com"),
-        }
-    }
-
-    pub(super) fn mail(&mut self, development: bool) -> MailSettings {
-        let transport = match self.text("MAIL_TRANSPORT").as_deref() {
-            None if development => MailTransport::Log,
-            None => {
-                self.problem(
-                    "MAIL_TRANSPORT is required outside of development: smtp, graph, log or disabled",
-                );
-                MailTransport::Disabled
-            }
-            Some("smtp") => MailTransport::Smtp(self.smtp()),
-            Some("graph") => MailTransport::Graph {
-                mailbox: self.graph_mailbox(),
-            },
-            Some("log") => MailTransport::Log,
-            Some("disabled") => MailTransport::Disabled,
-            Some(_) => {
-                self.problem("MAIL_TRANSPORT must be smtp, graph, log or disabled");
-                MailTransport::Disabled
-            }
-        };
-        self.known.extend([
-            "SMTP_HOST",
-            "SMTP_PORT",
-            "SMTP_USERNAME",
-            "SMTP_PASSWORD",
-            "SMTP_TLS",
-        ]);
-        let from = self.text_or("MAIL_FROM", "workflow-ops@localhost.localdomain");
-        self.check_address("MAIL_FROM", &from);
-        let reply_to = self.text("MAIL_REPLY_TO");
-        if let Some(address) = &reply_to {
-            self.check_address("MAIL_REPLY_TO", address);
-        }
-        MailSettings {
-            transport,
-            from,
-            reply_to,
-            recipient_domains: self.recipient_domains(),
-        }
-    }
-
-    fn recipient_domains(&mut self) -> Vec<String> {
-        let text = self.text_or("MAIL_RECIPIENT_DOMAINS", "").to_lowercase();
-        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-        let domains: Vec<String> = parts.map(str::to_owned).collect();
-        for domain in &domains {
-            if Email::try_from(format!("x@{domain}")).is_err() {
-                self.problem(format!(
-                    "MAIL_RECIPIENT_DOMAINS: {domain} is not a domain like example.com"
-                ));
-            }
-        }
-        domains
-    }
-
-    fn check_address(&mut self, name: &str, address: &str) {
-        if Email::try_from(address).is_err() {
-            self.problem(format!("{name} must be an e-mail address"));
-        }
-    }
-
-    fn graph_mailbox(&mut self) -> String {
-        let mailbox = self.text_or("SERVICE_MAILBOX_EMAIL", "");
-        self.check_address("SERVICE_MAILBOX_EMAIL", &mailbox);
-        if self.text("AAD_CLIENT_SECRET").is_none() {
-            self.problem("AAD_CLIENT_SECRET is required with MAIL_TRANSPORT=graph");
-        }
-        mailbox
-    }
-
-    fn smtp(&mut self) -> SmtpSettings {
-        let host = self.text_or("SMTP_HOST", "");
-        if host.is_empty() {
-            self.problem("SMTP_HOST is required with MAIL_TRANSPORT=smtp");
-        }
-        let loopback = matches!(host.as_str(), "localhost" | "127.0.0.1" | "::1");
-        let tls = match self.text("SMTP_TLS").as_deref() {
-            None | Some("starttls") => SmtpTls::StartTls,
-            Some("implicit") => SmtpTls::Implicit,
-            Some("none") if loopback => SmtpTls::None,
-            Some("none") => {
-                self.problem("SMTP_TLS may be none on loopback only");
-                SmtpTls::StartTls
-            }
-            Some(_) => {
-                self.problem("SMTP_TLS must be starttls, implicit or none");
-                SmtpTls::StartTls
-            }
-        };
-        let default_port = if tls == SmtpTls::Implicit { 465 } else { 587 };
-        SmtpSettings {
-            host,
-            port: self.number_or("SMTP_PORT", default_port, 1, u16::MAX),
-            username: self.text("SMTP_USERNAME"),
-            password: self.secret("SMTP_PASSWORD"),
-            tls,
-        }
-    }
-
-    pub(super) fn model(&mut self) -> Option<ModelSettings> {
-        let azure_deployment = self
-            .text("AZURE_OPENAI_DEPLOYMENT")
-            .or_else(|| self.text("AZURE_OPENAI_DEPLOYMENT_NAME"));
-        self.known.insert("AZURE_OPENAI_DEPLOYMENT_NAME");
-        let api_version = self.text_or("AZURE_OPENAI_API_VERSION", "2024-10-21");
-        let azure_key = self.secret("AZURE_OPENAI_API_KEY");
-        let azure_endpoint = self.text("AZURE_OPENAI_ENDPOINT");
-        let model = self.text("OPENAI_MODEL");
-        let api_key = self.secret("OPENAI_API_KEY").unwrap_or_default();
-        if self.text("OPENAI_BASE_URL").is_some() {
-            let base_url = self.service_url("OPENAI_BASE_URL", "https://localhost/v1");
-            let Some(model) = model else {
-                self.problem("OPENAI_MODEL is required with OPENAI_BASE_URL");
-                return None;
-            };
-            return Some(ModelSettings::OpenAi {
-                base_url,
-                api_key,
-                model,
-            });
-        }
-        let (Some(_), Some(api_key)) = (azure_endpoint, azure_key) else {
-            return None;
-        };
-        let endpoint = self.service_url("AZURE_OPENAI_ENDPOINT", "https://localhost");
-        let deployment = azure_deployment.unwrap_or_else(|| "gpt-4".to_owned());
-        Some(ModelSettings::Azure {
-            endpoint,
-            api_key,
-            deployment,
-            api_version,
-        })
-    }
-
-    pub(super) fn attachments(&mut self, storage: &Path) -> AttachmentSettings {
-        let default_folder = storage.join("attachments");
-        let folder = PathBuf::from(self.text_or("ATTACHMENTS_BASE_PATH", &default_folder.to_string_lossy()));
-        let store_url = match self.text("ATTACHMENTS_URL") {
-            Some(text) => Url::parse(&text).ok().filter(|url| {
-                matches!(
-                    url.scheme(),
-                    "file" | "s3" | "s3a" | "az" | "azure" | "abfs" | "abfss" | "gs" | "memory"
-                )
-            }),
-            None => std::path::absolute(&folder)
-                .ok()
-                .and_then(|path| Url::from_directory_path(path).ok()),
-        };
-        let store_url = store_url.unwrap_or_else(|| {
-            self.problem("ATTACHMENTS_URL must be a file://, s3://, az:// or gs:// address");
-            Url::from_directory_path("/").unwrap_or_else(|()| unreachable!("the root folder has an address"))
-        });
-        let types = self.text_or("ALLOWED_MIME_TYPES", DEFAULT_MIME_TYPES);
-        let allowed_mime_types: Vec<_> = types
-            .split(',')
-            .map(|part| part.trim().to_lowercase())
-            .filter(|part| !part.is_empty())
-            .collect();
-        if allowed_mime_types
-            .iter()
-            .any(|part| part.split('/').filter(|half| !half.is_empty()).count() != 2)
-        {
-            self.problem("ALLOWED_MIME_TYPES must be a comma list of types like application/pdf");
-        }
-        AttachmentSettings {
-            store_url,
-            store_options: self.sources.store_options(),
-            max_mb: self.number_or("ATTACHMENTS_MAX_MB", 50, 1, 1_024),
-            allowed_mime_types,
         }
     }
 

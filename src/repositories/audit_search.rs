@@ -1,4 +1,5 @@
-//! Searches over all audit events. Counting stops at 10 000; a text filter looks at the newest 20 000 (design 3).
+//! Searches over all audit events. Counting stops at 10 000; a text filter looks at the newest 20 000 (design 3),
+//! a step without its ticket or a correlation id at the newest 100 000.
 
 use super::audit_repo::{AuditRepo, AuditRow};
 use crate::domain::audit::AuditEventType;
@@ -11,6 +12,8 @@ use mongodb::options::ReadConcern;
 
 const COUNT_LIMIT: i64 = 10_000;
 const SCAN_LIMIT: i64 = 20_000;
+/// A step without its ticket has no index: it is looked for among this many of the newest.
+const STEP_SCAN_LIMIT: i64 = 100_000;
 
 /// Which events are wanted; absent parts admit all.
 #[derive(Debug, Clone, Default)]
@@ -74,7 +77,6 @@ fn selection(filter: &AuditFilter) -> Vec<Document> {
     let mut exact = Document::new();
     let texts = [
         ("ticket_id", &filter.ticket_id),
-        ("body.ticket_step_id", &filter.ticket_step_id),
         ("correlation_id", &filter.correlation_id),
     ];
     for (field, text) in texts {
@@ -82,6 +84,7 @@ fn selection(filter: &AuditFilter) -> Vec<Document> {
             exact.insert(field, text);
         }
     }
+    let few = !exact.is_empty();
     if !filter.event_types.is_empty() {
         let words: Vec<Bson> = filter
             .event_types
@@ -107,6 +110,12 @@ fn selection(filter: &AuditFilter) -> Vec<Document> {
         doc! {"at": -1, "_id": -1}
     };
     let mut pipeline = vec![doc! {"$match": exact}, doc! {"$sort": newest_first}];
+    if let Some(step) = &filter.ticket_step_id {
+        if !few {
+            pipeline.push(doc! {"$limit": STEP_SCAN_LIMIT});
+        }
+        pipeline.push(doc! {"$match": {"body.ticket_step_id": step}});
+    }
     if let Some(text) = &filter.actor {
         let literal = doc! {"$regex": regex::escape(text), "$options": "i"};
         pipeline.push(doc! {"$limit": SCAN_LIMIT});

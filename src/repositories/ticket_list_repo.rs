@@ -55,8 +55,17 @@ pub fn indexes() -> Vec<IndexSpec> {
                 "work.status": 1, "work.updated_at": -1, "_id": -1, "work.workflow_id": 1, "work.has_pending_cr": 1,
             },
         ),
-        IndexSpec::new(COLLECTION, "all_created", doc! {"work.created_at": -1, "_id": -1}),
-        IndexSpec::new(COLLECTION, "all_title", doc! {"ticket.title": 1, "_id": 1}),
+        // Without the time of the last change, which every command would have to move here too.
+        IndexSpec::new(
+            COLLECTION,
+            "all_by_creation",
+            doc! {"work.created_at": -1, "_id": -1, "work.status": 1, "work.workflow_id": 1, "work.has_pending_cr": 1},
+        ),
+        IndexSpec::new(
+            COLLECTION,
+            "all_by_title",
+            doc! {"ticket.title": 1, "_id": 1, "work.status": 1, "work.workflow_id": 1, "work.has_pending_cr": 1},
+        ),
         IndexSpec::new(
             COLLECTION,
             "change_request",
@@ -109,11 +118,11 @@ impl Sorting {
         order: ListOrder::Descending,
     };
 
-    /// The index of everybody's tickets that is there for this order only.
-    const fn own_index(self) -> Option<&'static str> {
+    /// The index of everybody's tickets that is there for this order only, and its first field.
+    const fn own_index(self) -> Option<(&'static str, &'static str)> {
         match self.by {
-            SortBy::CreatedAt => Some("all_created"),
-            SortBy::Title => Some("all_title"),
+            SortBy::CreatedAt => Some(("all_by_creation", "work.created_at")),
+            SortBy::Title => Some(("all_by_title", "ticket.title")),
             SortBy::UpdatedAt | SortBy::Status => None,
         }
     }
@@ -164,6 +173,20 @@ impl TicketFilter {
     }
 
     pub(super) fn to_document(&self) -> Document {
+        self.led_by("work.updated_at")
+    }
+
+    /// The filter for an index of everybody's tickets that begins with `field`: it needs a condition on that field, or
+    /// the fields behind it are not looked for in the index.
+    fn led_by(&self, field: &str) -> Document {
+        let mut filter = self.conditions();
+        if self.whose == Whose::Everybody && !filter.contains_key(field) {
+            filter.insert(field, doc! {"$gt": Bson::MinKey});
+        }
+        filter
+    }
+
+    fn conditions(&self) -> Document {
         let mut filter = Document::new();
         if let Whose::Person(shelf, who) = &self.whose {
             let keys: Vec<Bson> = who.iter().map(|person| Bson::String(shelf.key(person))).collect();
@@ -192,10 +215,6 @@ impl TicketFilter {
         }
         if let Some(until) = self.until {
             range.insert("$lte", until.to_bson());
-        }
-        if range.is_empty() && self.whose == Whose::Everybody {
-            // A condition on the first field of the index, or the fields behind it are not looked for in the index.
-            range.insert("$gt", Bson::MinKey);
         }
         if !range.is_empty() {
             filter.insert("work.updated_at", range);
@@ -317,11 +336,12 @@ impl TicketListRepo {
         limit: i64,
     ) -> Result<Vec<StoredTicket>> {
         let rows = self.documents.clone_with_type::<StoredTicket>();
-        let mut found = rows.find(filter.to_document()).sort(sorting.to_document());
-        if let (Whose::Everybody, Some(index)) = (&filter.whose, sorting.own_index()) {
-            found = found.hint(Hint::Name(index.to_owned()));
-        }
+        let found = match sorting.own_index().filter(|_| filter.whose == Whose::Everybody) {
+            Some((index, field)) => rows.find(filter.led_by(field)).hint(Hint::Name(index.to_owned())),
+            None => rows.find(filter.to_document()),
+        };
         let found = found
+            .sort(sorting.to_document())
             .projection(doc! {"version": 1, "ticket": 1})
             .skip(skip)
             .limit(limit);

@@ -289,11 +289,7 @@ impl TicketRepo {
             .await?
             .try_collect()
             .await?;
-        let tails = found.iter().filter_map(|document| {
-            let id = TicketId::from_stored(document.get_str("_id").ok()?);
-            Some(read_tail(id, document))
-        });
-        Ok(tails.collect())
+        Ok(read_tails(&found))
     }
 
     /// The tails that are not empty, oldest first, at most `limit` tickets; for the sweep and for one person's lists.
@@ -307,11 +303,7 @@ impl TicketRepo {
             .await?
             .try_collect()
             .await?;
-        let tails = found.iter().filter_map(|document| {
-            let id = TicketId::from_stored(document.get_str("_id").ok()?);
-            Some(read_tail(id, document))
-        });
-        Ok(tails.collect())
+        Ok(read_tails(&found))
     }
 
     /// How many tickets have an open tail, counted up to `limit`.
@@ -454,6 +446,14 @@ impl Insertion for NewTicket<'_> {
     fn attempt(&self) -> &str {
         &self.origin.attempt
     }
+}
+
+fn read_tails(found: &[RawDocumentBuf]) -> Vec<StoredTail> {
+    let tails = found.iter().filter_map(|document| {
+        let id = TicketId::from_stored(document.get_str("_id").ok()?);
+        Some(read_tail(id, document))
+    });
+    tails.collect()
 }
 
 fn read_tail(ticket_id: TicketId, document: &RawDocument) -> StoredTail {

@@ -1,9 +1,8 @@
 //! `/tickets/agent` (contract http-tickets 11).
 
+use super::dashboard_view::AgentDashboardView;
 use super::manager::{PageQuery, first_page, paged, usual_size};
-use super::view::{
-    AgentDashboardView, AgentTaskView, HandoverItemView, Paged, QuestionView, StepItemView, Unpaged,
-};
+use super::view::{AgentTaskView, HandoverItemView, Paged, QuestionView, StepItemView, Unpaged};
 use crate::api::envelope::ApiResult;
 use crate::api::extract::{ApiQuery, Caller};
 use crate::app::App;

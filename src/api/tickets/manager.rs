@@ -1,8 +1,7 @@
 //! `/tickets/manager` (contract http-tickets 10).
 
-use super::view::{
-    ApprovalItemView, DecisionView, HandoverItemView, ManagerDashboardView, Paged, StepItemView,
-};
+use super::dashboard_view::ManagerDashboardView;
+use super::view::{ApprovalItemView, DecisionView, HandoverItemView, Paged, StepItemView};
 use crate::api::envelope::ApiResult;
 use crate::api::extract::{ApiQuery, Caller};
 use crate::app::App;

@@ -2,6 +2,7 @@
 
 mod action;
 mod agent;
+mod dashboard_view;
 mod export;
 mod list;
 mod manager;

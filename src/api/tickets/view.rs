@@ -7,16 +7,15 @@ use crate::api::view::step::{ActionableTask, StepView};
 use crate::api::view::ticket::{TicketView, word};
 use crate::api::view::wire_time::{wire_time, wire_time_option};
 use crate::domain::person::Actor;
-use crate::domain::ticket::{InfoRequestStatus, Step, StepState, TicketStatus};
+use crate::domain::ticket::{InfoRequestStatus, Step, StepState};
 use crate::domain::workflow::StepType;
 use crate::engine::permission_guard;
 use crate::repositories::audit_repo::AuditRow;
 use crate::services::tickets::{
-    AgentDashboard, ApprovalItem, DecisionItem, HandoverItem, ManagerDashboard, OpenedTicket, PreviousAgent,
-    Question, StepItem, TicketDetail, TicketService,
+    ApprovalItem, DecisionItem, HandoverItem, OpenedTicket, PreviousAgent, Question, StepItem, TicketDetail,
+    TicketService,
 };
 use serde::Serialize;
-use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// The id of a new ticket.
@@ -125,11 +124,29 @@ pub(crate) struct OpenQuestionView {
     subject: Option<String>,
 }
 
+/// The ticket of a pending approval.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TicketToApprove {
+    #[serde(flatten)]
+    ticket: TicketView,
+    /// The same as `manager_snapshot`: by this name the approvals' screen looks for whom else to ask.
+    manager: Option<UserSnapshot>,
+}
+
+impl From<&OpenedTicket> for TicketToApprove {
+    fn from(opened: &OpenedTicket) -> Self {
+        Self {
+            ticket: opened.into(),
+            manager: opened.ticket.manager.as_ref().map(Into::into),
+        }
+    }
+}
+
 /// A pending approval.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ApprovalItemView {
     approval_task: ApprovalTaskView,
-    ticket: TicketView,
+    ticket: TicketToApprove,
     step: Option<StepView>,
     has_open_info_request: bool,
     open_info_request: Option<OpenQuestionView>,
@@ -315,114 +332,6 @@ impl From<&DecisionItem> for DecisionView {
             approval_task_id: text("approval_task_id"),
             ticket_step_id: text("ticket_step_id").unwrap_or_default(),
             comment: text("comment"),
-        }
-    }
-}
-
-/// Counts of the manager's dashboard.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Workload {
-    /// Tickets by status, all ten of them.
-    status_counts: BTreeMap<String, u64>,
-    unassigned_tasks: usize,
-    total_tickets: u64,
-}
-
-/// An agent's load.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct AgentLoadView {
-    email: String,
-    display_name: String,
-    aad_id: Option<String>,
-    active_tasks: u64,
-    on_hold_tasks: u64,
-    total_tasks: u64,
-}
-
-/// The manager's dashboard.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ManagerDashboardView {
-    workload: Workload,
-    agent_workload: Vec<AgentLoadView>,
-    recent_tickets: Vec<TicketView>,
-    overdue_steps: Vec<StepView>,
-    on_hold_steps: Vec<StepView>,
-}
-
-impl From<&ManagerDashboard> for ManagerDashboardView {
-    fn from(dashboard: &ManagerDashboard) -> Self {
-        let steps = |items: &[StepItem]| {
-            let views = items.iter().filter_map(|item| {
-                let step = item.opened.ticket.step(&item.step_id)?;
-                Some(StepView::of(&item.opened, step))
-            });
-            views.collect()
-        };
-        let counts = dashboard.status_counts.iter();
-        Self {
-            workload: Workload {
-                status_counts: counts
-                    .clone()
-                    .map(|(status, count)| (word::<TicketStatus>(status), *count))
-                    .collect(),
-                unassigned_tasks: dashboard.unassigned_tasks,
-                total_tickets: counts.map(|(_, count)| count).sum(),
-            },
-            agent_workload: dashboard
-                .agent_workload
-                .iter()
-                .map(|load| AgentLoadView {
-                    email: load.agent.email.to_string(),
-                    display_name: load.agent.display_name.clone(),
-                    aad_id: load.agent.aad_id.clone(),
-                    active_tasks: load.active,
-                    on_hold_tasks: load.on_hold,
-                    total_tasks: load.active + load.on_hold,
-                })
-                .collect(),
-            recent_tickets: dashboard.recent.iter().map(Into::into).collect(),
-            overdue_steps: steps(&dashboard.overdue),
-            on_hold_steps: steps(&dashboard.on_hold),
-        }
-    }
-}
-
-/// Counts of the agent's dashboard.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct AgentSummary {
-    total_tasks: usize,
-    active_tasks: usize,
-    on_hold_tasks: usize,
-    waiting_for_info_tasks: usize,
-    info_requests: usize,
-    pending_handovers: usize,
-    overdue_tasks: usize,
-}
-
-/// The agent's dashboard.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct AgentDashboardView {
-    summary: AgentSummary,
-    overdue_tasks: Vec<StepItemView>,
-    recent_completed: Vec<StepItemView>,
-    pending_handovers: Vec<HandoverItemView>,
-}
-
-impl From<&AgentDashboard> for AgentDashboardView {
-    fn from(dashboard: &AgentDashboard) -> Self {
-        Self {
-            summary: AgentSummary {
-                total_tasks: dashboard.total,
-                active_tasks: dashboard.active,
-                on_hold_tasks: dashboard.on_hold,
-                waiting_for_info_tasks: dashboard.waiting_for_info,
-                info_requests: dashboard.questions,
-                pending_handovers: dashboard.pending_handovers.len(),
-                overdue_tasks: dashboard.overdue_count,
-            },
-            overdue_tasks: dashboard.overdue.iter().map(Into::into).collect(),
-            recent_completed: dashboard.recent_completed.iter().map(Into::into).collect(),
-            pending_handovers: dashboard.pending_handovers.iter().map(Into::into).collect(),
         }
     }
 }

@@ -122,11 +122,8 @@ impl Branch {
             let label = workflow.branch_of.get(&step.key)?;
             (label.branch.clone(), label.name.clone(), label.fork.clone())
         };
-        let branches = match workflow.step(&fork).map(|step| &step.kind) {
-            Some(StepKind::Fork(fork)) => fork.branches.as_slice(),
-            _ => &[],
-        };
-        let order = branches
+        let order = workflow
+            .branches_of(&fork)
             .iter()
             .position(|branch| branch.key == id && branch.start == step.key);
         Some(Self {

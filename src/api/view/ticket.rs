@@ -57,6 +57,8 @@ pub struct BranchView {
     started_at: String,
     completed_at: Option<String>,
     outcome: Option<String>,
+    /// The colour it is drawn in.
+    color: Option<String>,
 }
 
 /// A message of the requester.
@@ -93,7 +95,11 @@ impl From<&OpenedTicket> for TicketView {
             completed_at: wire_time_option(ticket.completed_at),
             due_at: ticket_due(opened),
             version: ticket.version,
-            active_branches: ticket.forks.iter().flat_map(branches).collect(),
+            active_branches: ticket
+                .forks
+                .iter()
+                .flat_map(|fork| branches(opened, fork))
+                .collect(),
             current_step_ids: live
                 .filter_map(|branch| branch.current_step_id.as_ref())
                 .map(ToString::to_string)
@@ -102,7 +108,7 @@ impl From<&OpenedTicket> for TicketView {
                 .forks
                 .iter()
                 .any(|fork| fork.progress == crate::domain::ticket::JoinProgress::Passed),
-            pending_end_step_id: ticket.pending_end.as_ref().map(ToString::to_string),
+            pending_end_step_id: ticket.pending_ends().next().map(ToString::to_string),
             requester_notes: opened.notes.iter().filter_map(requester_note).collect(),
             form_version: ticket.form_version,
             form_versions: (!opened.form_versions.is_empty())
@@ -120,7 +126,11 @@ fn ticket_due(opened: &OpenedTicket) -> Option<String> {
     wire_time_option(live.filter_map(|step| step.due_at).min())
 }
 
-fn branches(fork: &ForkActivation) -> Vec<BranchView> {
+fn branches(opened: &OpenedTicket, fork: &ForkActivation) -> Vec<BranchView> {
+    let step = opened.ticket.step(&fork.fork);
+    let drawn = step
+        .and_then(|step| opened.workflow_of(step))
+        .map_or(&[][..], |workflow| workflow.branches_of(&fork.fork_key));
     let view = |branch: &Branch| BranchView {
         branch_id: branch.key.to_string(),
         branch_name: branch.name.clone(),
@@ -130,6 +140,10 @@ fn branches(fork: &ForkActivation) -> Vec<BranchView> {
         started_at: wire_time(branch.started_at),
         completed_at: wire_time_option(branch.completed_at),
         outcome: branch.state.is_ended().then(|| word(&branch.state)),
+        color: drawn
+            .iter()
+            .find(|drawn| drawn.key == branch.key)
+            .and_then(|drawn| drawn.color.clone()),
     };
     fork.branches.iter().map(view).collect()
 }

@@ -149,6 +149,17 @@ async fn administrators_export_what_they_can_search() {
             .text,
     );
     assert_eq!(only.len(), 1);
+    // Of one step, whose ticket need not be named.
+    let step = only[0]["ticket_step_id"].as_str().unwrap();
+    let of_step = lines(
+        &root
+            .get(&format!("{audit}&format=jsonl&ticket_step_id={step}"))
+            .await
+            .expect(200)
+            .text,
+    );
+    assert!(of_step.len() > 1 && of_step.len() < found.len());
+    assert!(of_step.iter().all(|event| event["ticket_step_id"] == step));
     root.get("/api/v1/admin/ticket-audit/export").await.expect(400);
     ann.get(audit).await.expect(403);
     let log = "/api/v1/admin/audit-log/export";

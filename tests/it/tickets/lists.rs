@@ -1,7 +1,7 @@
 //! Lists and dashboards: each person sees what concerns them, filtered before paging, in a stable order.
 
 use super::stage::{ANN, CHLOE, IVAN, MARK, Stage};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn own_tickets_are_filtered_searched_and_sorted() {
@@ -355,4 +355,41 @@ async fn queues_show_the_notes_on_their_steps_at_once_and_later() {
     ] {
         assert_eq!(notes(who, path).await, ["one", "two"], "{path}");
     }
+}
+
+#[tokio::test]
+async fn an_approver_sees_whom_else_to_ask_and_each_branch_in_its_colour() {
+    let approval = |id: &str| json!({"step_id": id, "step_name": id, "step_type": "APPROVAL_STEP", "approver_resolution": "REQUESTER_MANAGER"});
+    let mut definition = Stage::usual();
+    definition["steps"] = json!([
+        definition["steps"][0],
+        {"step_id": "split", "step_name": "Split", "step_type": "FORK_STEP", "branches": [
+            {"branch_id": "b_one", "branch_name": "One", "start_step_id": "one", "color": "#3b82f6"},
+            {"branch_id": "b_two", "branch_name": "Two", "start_step_id": "two"},
+        ]},
+        approval("one"),
+        approval("two"),
+        {"step_id": "meet", "step_name": "Meet", "step_type": "JOIN_STEP", "source_fork_step_id": "split"},
+        definition["steps"][3],
+    ]);
+    definition["transitions"] = json!([
+        {"from_step_id": "ask", "to_step_id": "split", "on_event": "SUBMIT_FORM"},
+        {"from_step_id": "one", "to_step_id": "meet", "on_event": "APPROVE"},
+        {"from_step_id": "two", "to_step_id": "meet", "on_event": "APPROVE"},
+        {"from_step_id": "meet", "to_step_id": "done", "on_event": "COMPLETE_TASK"},
+    ]);
+    let stage = Stage::of(definition).await;
+    stage.raise(ANN, "Two parts").await;
+    let approvals = stage
+        .person(MARK)
+        .get("/api/v1/tickets/manager/approvals")
+        .await
+        .expect(200)
+        .body;
+    let ticket = &approvals["items"][0]["ticket"];
+    assert_eq!(ticket["manager"]["email"], "mark.stone@example.com");
+    assert_eq!(ticket["manager"], ticket["manager_snapshot"]);
+    let branches = ticket["active_branches"].as_array().unwrap();
+    let colours: Vec<_> = branches.iter().map(|branch| &branch["color"]).collect();
+    assert_eq!(colours, [&json!("#3b82f6"), &Value::Null]);
 }

@@ -29,7 +29,7 @@ impl Read {
 }
 
 /// Filters, orders and pages of the lists.
-const LISTS: [&str; 42] = [
+const LISTS: [&str; 45] = [
     "/tickets?page_size=1&status=COMPLETED",
     "/tickets?statuses=IN_PROGRESS,WAITING_FOR_REQUESTER,WAITING_FOR_AGENT",
     "/tickets?page_size=1&has_pending_cr=true",
@@ -53,6 +53,9 @@ const LISTS: [&str; 42] = [
     "/tickets?mine=false&sort_by=updated_at&sort_order=asc",
     "/tickets?mine=false&sort_by=title&sort_order=asc",
     "/tickets?mine=false&sort_by=created_at",
+    "/tickets?mine=false&sort_by=created_at&workflow_id=WF-000000000000",
+    "/tickets?mine=false&sort_by=created_at&has_pending_cr=true",
+    "/tickets?mine=false&sort_by=title&status=REJECTED",
     "/tickets?mine=false&sort_by=status",
     "/tickets?mine=false&q=done",
     "/tickets/export",
