@@ -40,12 +40,12 @@ struct Search {
     /// How many to leave out.
     #[garde(range(max = 1_000_000))]
     #[serde(default)]
-    #[param(value_type = Option<u32>, default = 0)]
+    #[param(value_type = Option<u32>, maximum = 1_000_000, default = 0)]
     skip: u32,
     /// 1 to 100.
     #[garde(range(min = 1, max = 100))]
     #[serde(default = "fifty")]
-    #[param(value_type = Option<u32>, default = 50)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, default = 50)]
     limit: u32,
 }
 

@@ -79,12 +79,7 @@ async fn hanging_calls_are_few_and_delay_nobody_else() {
     // Eight run, four times as many wait, the rest is told to come back.
     for _ in 0..10 {
         let refused = asking.join_next().await.unwrap().unwrap();
-        assert_eq!(
-            refused.status,
-            StatusCode::SERVICE_UNAVAILABLE,
-            "{}",
-            refused.text
-        );
+        assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS, "{}", refused.text);
         assert_eq!(refused.header("retry-after"), "2");
     }
     stage.server.wait_for_open(8).await;

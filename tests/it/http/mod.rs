@@ -2,6 +2,7 @@
 
 mod abuse;
 mod authorization;
+mod bounds;
 mod browser;
 mod caching;
 mod connections;
