@@ -14,7 +14,7 @@ use crate::domain::work::WorkIndex;
 use bson::{Bson, Document, RawDocumentBuf, doc};
 use futures::TryStreamExt;
 use mongodb::error::{ErrorKind, Result};
-use mongodb::options::ReplaceOptions;
+use mongodb::options::{Hint, ReplaceOptions};
 use mongodb::{Collection, Cursor, Database};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -249,11 +249,12 @@ impl ImportRepo {
         limit: i64,
     ) -> Result<(Vec<Finding>, u64)> {
         let filter = filter.to_document();
-        let total = self
-            .findings
-            .count_documents(filter.clone())
-            .limit(COUNTED)
-            .await?;
+        let mut counted = self.findings.count_documents(filter.clone()).limit(COUNTED);
+        if filter.is_empty() {
+            // Left to itself the server reads whole documents to count them all.
+            counted = counted.hint(Hint::Keys(doc! {"_id": 1}));
+        }
+        let total = counted.await?;
         let excerpt = doc! {"$substrCP": [{"$ifNull": ["$document", ""]}, 0, QUOTED]};
         let found = self
             .findings

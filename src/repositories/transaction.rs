@@ -11,7 +11,7 @@ use mongodb::{ClientSession, Database};
 use std::time::Duration;
 
 /// How often work is repeated when it met other writers.
-pub const ATTEMPTS: u32 = 12;
+pub const ATTEMPTS: u32 = 20;
 
 /// Why a transaction did not take place.
 #[derive(Debug)]

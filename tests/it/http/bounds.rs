@@ -3,6 +3,7 @@
 
 use super::operations::{Operation, call, known_ids, operations, plausible};
 use crate::support::{Reply, TestApp};
+use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 /// The schema behind references and beside null.
@@ -83,6 +84,11 @@ async fn what_the_document_bounds_the_service_bounds() {
                 body[field] = value;
                 let path = operation.path_to(&ids);
                 let reply = call(&root, operation, &path, Some(body.to_string())).await;
+                if reply.status == StatusCode::UNAUTHORIZED {
+                    // Setting up needs a token of its own; without one nobody is told what a body must be.
+                    assert_eq!(operation.path, "/api/v1/admin/bootstrap/setup");
+                    continue;
+                }
                 tried += 1;
                 if refuses(&reply, "body", field) == is_inside {
                     let shown: String = body[field].to_string().chars().take(80).collect();

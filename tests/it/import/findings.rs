@@ -70,7 +70,7 @@ async fn a_super_administrator_lists_what_an_import_could_not_repair() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_super_administrators_see_what_an_import_has_to_tell() {
-    let app = TestApp::new().await;
+    let app = TestApp::with_people().await;
     for person in ["ann.lee", "dana.wolf", "ken.ito", "sven.berg"] {
         app.person(person).get(PATH).await.expect(403);
     }
