@@ -26,7 +26,7 @@ pub enum Verdict {
 pub struct Decision {
     /// The aggregate after the command, its version counted up by one.
     pub ticket: Ticket,
-    /// What happened, in order; never empty but for drafts.
+    /// What happened, in order; empty only for drafts, and for timers that come too late to say anything.
     pub events: Vec<AuditEvent>,
     /// What must follow, in order.
     pub effects: Vec<Effect>,
