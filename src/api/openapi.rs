@@ -1,7 +1,7 @@
 //! The OpenAPI document, derived from the handlers.
 //!
 //! A handler says what it answers when all goes well and what is its own; what every operation of its kind can answer
-//! besides ([`COMMON_ERRORS`]) and the headers that every operation of its kind reads are added here, in one place.
+//! besides (`COMMON_ERRORS`) and the headers that every operation of its kind reads are added here, in one place.
 
 use super::envelope::{ErrorBody, LookupErrorBody};
 use super::links;
