@@ -12,6 +12,7 @@ use serde_json::json;
 use std::time::Instant;
 use workflow_ops::domain::id::{TicketId, random_key};
 use workflow_ops::domain::ticket::Ticket;
+use workflow_ops::domain::time::Clock;
 
 /// How many requests each kind of request gets at each size.
 const REQUESTS: usize = 400;
@@ -227,7 +228,10 @@ fn actions(sample: &[&Requester], tickets: &Samples, rehearsal: &Rehearsal) -> V
 
 /// Lists and figures over everything.
 fn of_administrators(people: &People) -> Vec<Question> {
-    let root = |name, path| {
+    let now = Clock::System.now();
+    let (to, from) = (now.to_wire(), now.plus_minutes(-7 * 24 * 60).to_wire());
+    let audit = format!("admin/ticket-audit?from_date={from}&to_date={to}");
+    let root = |name, path: &str| {
         let mut question = list(name, path, [&people.administrator]);
         question.calls.truncate(40);
         question
@@ -254,7 +258,7 @@ fn of_administrators(people: &People) -> Vec<Question> {
             "administrator: with text",
             "tickets?mine=false&q=office&page_size=20",
         ),
-        root("administrator: audit", "admin/ticket-audit"),
+        root("administrator: audit of a week", &audit),
         root("administrator: mails", "admin/notifications"),
         root("administrator: mail figures", "admin/notifications/dashboard"),
         root("administrator: mail counts", "admin/notifications/stats"),
