@@ -148,7 +148,7 @@ impl App {
         let relay = Relay::start(TicketRepo::new(&database), targets, clock.clone(), &tasks);
         let execute = Execute::new(&database, &facts, &relay, &tasks);
         let timers = Timers::new(&database, &execute, &clock);
-        let tickets = TicketService::new(&database, &facts, &execute, &clock);
+        let tickets = TicketService::new(&database, &facts, &execute, &clock, &tasks);
         let model = MeteredModel::new(&settings.genai, &database, &clock)?;
         let workflows = WorkflowService::new(&database, clock.clone(), definitions.clone());
         let admin = Administration::new(&database, &clock, &notifications, &system_config, &tasks);

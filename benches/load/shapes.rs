@@ -119,6 +119,7 @@ fn is_commit(command: &Document, ticket: &TicketId, version: i64) -> Option<bool
 pub(crate) struct Rehearsal {
     app: App,
     caught: Caught,
+    unwatched: Database,
     /// The workflow of the measurements.
     pub(crate) workflow: WorkflowId,
 }
@@ -129,6 +130,7 @@ impl Rehearsal {
         let caught = Caught::default();
         let mut options = ClientOptions::parse(uri).await?;
         options.write_concern = Some(majority_with_journal());
+        let unwatched = mongodb::Client::with_options(options.clone())?.database(name);
         options.command_event_handler = Some(caught.handler());
         let database = mongodb::Client::with_options(options)?.database(name);
         let (storage, file) = (folder.display().to_string(), people.file.display().to_string());
@@ -145,13 +147,14 @@ impl Rehearsal {
         Ok(Self {
             app,
             caught,
+            unwatched,
             workflow,
         })
     }
 
-    /// The database that is written to.
-    pub(crate) fn database(&self) -> &Database {
-        &self.app.database
+    /// The database, for writing much into it: nothing that goes this way is caught.
+    pub(crate) const fn database(&self) -> &Database {
+        &self.unwatched
     }
 
     /// Makes somebody an administrator.

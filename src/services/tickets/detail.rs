@@ -183,15 +183,20 @@ impl TicketService {
     /// # Errors
     /// The database is unavailable.
     pub async fn newest_events(&self, executed: &Executed) -> Result<Vec<AuditRow>, ServiceError> {
-        let (id, all) = (&executed.ticket.id, bson::Document::new());
+        let id = &executed.ticket.id;
         let Some(before) = &executed.before else {
+            let all = bson::Document::new();
             return Ok(self.audit.newest(id, |_| true, all, NEWEST_EVENTS).await?);
         };
         let known: Vec<AuditRow> = before.iter().chain(&executed.events).cloned().collect();
         if known.len() >= NEWEST_EVENTS {
             return Ok(known.into_iter().rev().take(NEWEST_EVENTS).collect());
         }
-        Ok(self.audit.newest_beside(known, id, all, NEWEST_EVENTS).await?)
+        let version = executed.ticket.version;
+        Ok(self
+            .newest_events
+            .at_version(known, id, version, NEWEST_EVENTS)
+            .await?)
     }
 
     /// Everybody who has worked on a ticket, the latest first (contract http-tickets 5.2).

@@ -20,13 +20,14 @@ pub use shown_pages::ShownPage;
 
 pub use crate::repositories::ticket_list_repo::{ListOrder, SortBy, Sorting};
 
+use crate::app::Tasks;
 use crate::domain::error::{ErrorCode, ServiceError};
 use crate::domain::id::TicketId;
 use crate::domain::person::Actor;
 use crate::domain::ticket::Ticket;
 use crate::domain::time::Clock;
 use crate::engine::permission_guard;
-use crate::repositories::audit_repo::AuditRepo;
+use crate::repositories::audit_repo::{AuditRepo, NewestEvents};
 use crate::repositories::form_version_repo::FormVersionRepo;
 use crate::repositories::history_repo::HistoryRepo;
 use crate::repositories::note_repo::NoteRepo;
@@ -45,6 +46,7 @@ pub struct TicketService {
     tickets: TicketRepo,
     lists: TicketListRepo,
     audit: AuditRepo,
+    newest_events: NewestEvents,
     notes: NoteRepo,
     form_versions: FormVersionRepo,
     history: HistoryRepo,
@@ -58,11 +60,18 @@ pub struct TicketService {
 
 impl TicketService {
     /// The service over `database`.
-    pub fn new(database: &Database, facts: &FactSource, execute: &Execute, clock: &Clock) -> Self {
+    pub fn new(
+        database: &Database,
+        facts: &FactSource,
+        execute: &Execute,
+        clock: &Clock,
+        tasks: &Tasks,
+    ) -> Self {
         Self {
             tickets: execute.tickets().clone(),
             lists: TicketListRepo::new(database),
             audit: AuditRepo::new(database),
+            newest_events: NewestEvents::new(database, &tasks.tracker),
             notes: NoteRepo::new(database),
             form_versions: FormVersionRepo::new(database),
             history: HistoryRepo::new(database),

@@ -4,6 +4,7 @@ use super::stage::{MARK, create, note, run, stage};
 use futures::future::{join, join_all};
 use tokio_util::task::TaskTracker;
 use workflow_ops::domain::id::TicketId;
+use workflow_ops::repositories::audit_repo::{AuditRepo, NewestEvents};
 use workflow_ops::repositories::ticket_repo::TicketRepo;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -56,5 +57,41 @@ async fn a_question_that_nobody_waits_for_any_more_holds_up_no_other() {
         let _ = tokio::time::timeout(std::time::Duration::from_micros(n * 20), given_up).await;
         assert_eq!(repo.version_of(&id).await.unwrap(), Some(1));
         assert!(repo.load(&id).await.unwrap().is_some());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn newest_events_asked_for_side_by_side_are_each_tickets_own() {
+    let (app, version) = stage().await;
+    let mut tickets = Vec::new();
+    for notes in 0..8 {
+        let mut ticket = create(&app, &version, &format!("with {notes} notes"))
+            .await
+            .ticket;
+        for n in 0..notes {
+            let request = note(&ticket, &format!("note {n}"));
+            ticket = run(&app, MARK, &ticket.id, request).await.unwrap().ticket;
+        }
+        tickets.push(ticket);
+    }
+    app.execute.relay().drain().await.unwrap();
+    let (one_by_one, gathered) = (
+        AuditRepo::new(&app.database),
+        NewestEvents::new(&app.database, &TaskTracker::new()),
+    );
+    let asked = (0..200).map(|n| {
+        let (gathered, ticket) = (&gathered, &tickets[n % tickets.len()]);
+        // As after commands that caused no event: the last versions have none, and older ones must be found.
+        let silent = if n % 3 == 0 { 100 } else { 0 };
+        async move {
+            let found = gathered.at_version(Vec::new(), &ticket.id, ticket.version + silent, 5);
+            (ticket, found.await.unwrap())
+        }
+    });
+    for (ticket, found) in join_all(asked).await {
+        let all = bson::Document::new();
+        let alone = one_by_one.newest_beside(Vec::new(), &ticket.id, all, 5).await;
+        assert_eq!(found, alone.unwrap());
+        assert!(!found.is_empty());
     }
 }
