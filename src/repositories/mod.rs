@@ -12,6 +12,7 @@ pub mod bootstrap_repo;
 pub mod conversation_repo;
 pub mod embedded;
 pub mod form_version_repo;
+mod gathered_commits;
 mod gathered_reads;
 pub mod history_repo;
 pub mod idempotency_repo;

@@ -3,6 +3,7 @@
 //! Invariants: `version` equals the aggregate's version and only a commit moves it; `ticket` and `work` are replaced
 //! as a whole; nothing but a commit adds to `tail` and `recent_keys`, nothing but the relay takes from `tail`.
 
+use super::gathered_commits::GatheredCommits;
 use super::gathered_reads::{GatheredReads, Question};
 use super::indexes::IndexSpec;
 use super::ticket_write::{Insertion, TicketWrite};
@@ -164,9 +165,10 @@ pub struct TicketRepo {
     gathered: Option<Gathered>,
 }
 
-/// Reads that many requests make at the same time.
+/// What many requests do at the same time.
 #[derive(Debug, Clone)]
 struct Gathered {
+    commits: GatheredCommits,
     whole: GatheredReads<ById>,
     versions: GatheredReads<ById>,
 }
@@ -202,11 +204,13 @@ impl TicketRepo {
         }
     }
 
-    /// The same for many requests at the same time: tickets that are asked for side by side are read together.
+    /// The same for many requests at the same time: tickets that are asked for side by side are read together, and
+    /// what is committed side by side goes to the server together.
     pub fn gathering(database: &Database, tracker: &TaskTracker) -> Self {
         let reads = |fields| GatheredReads::new(database, COLLECTION, fields, tracker);
         Self {
             gathered: Some(Gathered {
+                commits: GatheredCommits::new(database, tracker),
                 whole: reads(None),
                 versions: reads(Some(doc! {"version": 1})),
             }),
@@ -217,6 +221,10 @@ impl TicketRepo {
     /// The collection, for lists.
     pub fn documents(&self) -> &Collection<Document> {
         &self.documents
+    }
+
+    pub(super) fn gathered_commits(&self) -> Option<&GatheredCommits> {
+        self.gathered.as_ref().map(|gathered| &gathered.commits)
     }
 
     /// Writes of the commit path.

@@ -4,6 +4,7 @@
 //! again (the version in its filter, or the `_id` it inserts, makes that harmless) and the document is read again,
 //! until the write's keys are there or the document shows that it can never take place.
 
+use super::gathered_commits::{ATTEMPT, Sent, send_alone, timed_out};
 use super::mongo::{WriteFault, classify};
 use super::ticket_command_repo;
 use super::ticket_repo::{COLLECTION, InsertOutcome, NewTicket, TicketRepo};
@@ -13,14 +14,12 @@ use crate::domain::ticket::Ticket;
 use crate::domain::ticket::limits::DOCUMENT_BYTES;
 use crate::domain::work::WorkIndex;
 use backon::{BackoffBuilder, ExponentialBuilder};
-use bson::{Document, RawDocumentBuf, doc};
+use bson::{RawDocumentBuf, doc};
 use mongodb::Database;
 use mongodb::error::{Error, Result};
 use serde::Serialize;
 use std::time::Duration;
 
-/// How long one attempt may take; after that nobody waits for its answer.
-const ATTEMPT: Duration = Duration::from_secs(8);
 /// How long the outcome of one write is sought before the caller is told to come back.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -63,14 +62,6 @@ pub(super) trait Insertion {
     fn attempt(&self) -> &str;
 }
 
-/// What one attempt came to.
-enum Sent {
-    Applied,
-    Missed,
-    Refused(String),
-    Unknown(Error),
-}
-
 /// What the document says of an attempt whose answer is unknown.
 enum Fate {
     Applied,
@@ -95,8 +86,8 @@ impl<'a> TicketWrite<'a> {
     /// # Errors
     /// The outcome could not be found out in time; a repeat under the same keys will find it.
     pub async fn commit(&self, commit: &Commit<'_>) -> Result<CommitOutcome> {
-        let command = update_command(commit)?;
-        let bytes = command.as_bytes().len();
+        let statement = statement(commit)?;
+        let bytes = statement.as_bytes().len();
         if bytes > DOCUMENT_BYTES {
             return Ok(CommitOutcome::TooLarge);
         }
@@ -104,15 +95,17 @@ impl<'a> TicketWrite<'a> {
         let mut delays = pauses();
         let mut uncertain = false;
         loop {
-            let failure = match self.send(command.clone()).await {
+            let failure = match self.send(statement.clone()).await {
                 Sent::Applied => return Ok(CommitOutcome::Committed { bytes }),
                 Sent::Missed if !uncertain => return Ok(CommitOutcome::Lost),
                 Sent::Refused(reason) if !uncertain => return Ok(CommitOutcome::Refused(reason)),
-                Sent::Missed | Sent::Refused(_) => None,
+                Sent::Missed | Sent::Refused(_) | Sent::Unclear => None,
                 Sent::Unknown(error) => Some(error),
             };
             uncertain = true;
-            metrics::counter!("workflow_commit_unknown_outcomes_total").increment(1);
+            if failure.is_some() {
+                metrics::counter!("workflow_commit_unknown_outcomes_total").increment(1);
+            }
             match self.fate(commit).await {
                 Ok(Fate::Applied) => return Ok(CommitOutcome::Committed { bytes }),
                 Ok(Fate::Superseded) => return Ok(CommitOutcome::Lost),
@@ -163,16 +156,10 @@ impl<'a> TicketWrite<'a> {
         Ok(found.map_or(InsertOutcome::Taken, |_| InsertOutcome::Created))
     }
 
-    async fn send(&self, command: RawDocumentBuf) -> Sent {
-        let sent =
-            tokio::time::timeout(ATTEMPT, async { self.database.run_raw_command(command).await }).await;
-        match sent {
-            Ok(Ok(reply)) => read_reply(&reply),
-            Ok(Err(error)) => match classify(&error) {
-                WriteFault::Refused => Sent::Refused(error.to_string()),
-                WriteFault::DuplicateKey | WriteFault::Unknown => Sent::Unknown(error),
-            },
-            Err(_) => Sent::Unknown(timed_out()),
+    async fn send(&self, statement: RawDocumentBuf) -> Sent {
+        match self.repo.gathered_commits() {
+            Some(gathered) => gathered.send(statement).await,
+            None => send_alone(self.database, &statement).await,
         }
     }
 
@@ -210,19 +197,7 @@ impl Fate {
     }
 }
 
-fn update_command(commit: &Commit<'_>) -> Result<RawDocumentBuf> {
-    #[derive(Serialize)]
-    struct Update<'a> {
-        update: &'static str,
-        updates: [Statement<'a>; 1],
-        #[serde(rename = "writeConcern")]
-        write_concern: WriteConcern,
-    }
-    #[derive(Serialize)]
-    struct WriteConcern {
-        w: &'static str,
-        j: bool,
-    }
+fn statement(commit: &Commit<'_>) -> Result<RawDocumentBuf> {
     #[derive(Serialize)]
     struct Statement<'a> {
         q: Filter<'a>,
@@ -260,59 +235,30 @@ fn update_command(commit: &Commit<'_>) -> Result<RawDocumentBuf> {
         slice: Option<i32>,
     }
     let newest = i32::try_from(RECENT_KEYS).unwrap_or(i32::MAX);
-    let update = Update {
-        update: COLLECTION,
-        updates: [Statement {
-            q: Filter {
-                id: &commit.ticket.id,
-                version: commit.base,
+    let statement = Statement {
+        q: Filter {
+            id: &commit.ticket.id,
+            version: commit.base,
+        },
+        u: Change {
+            set: Set {
+                version: commit.ticket.version,
+                ticket: commit.ticket,
+                work: commit.work,
             },
-            u: Change {
-                set: Set {
-                    version: commit.ticket.version,
-                    ticket: commit.ticket,
-                    work: commit.work,
+            push: Push {
+                tail: Each {
+                    each: commit.entries,
+                    slice: None,
                 },
-                push: Push {
-                    tail: Each {
-                        each: commit.entries,
-                        slice: None,
-                    },
-                    recent_keys: Each {
-                        each: commit.keys,
-                        slice: Some(-newest),
-                    },
+                recent_keys: Each {
+                    each: commit.keys,
+                    slice: Some(-newest),
                 },
             },
-        }],
-        write_concern: WriteConcern {
-            w: "majority",
-            j: true,
         },
     };
-    Ok(bson::serialize_to_raw_document_buf(&update)?)
-}
-
-fn read_reply(reply: &Document) -> Sent {
-    if let Ok(errors) = reply.get_array("writeErrors")
-        && let Some(first) = errors.first().and_then(bson::Bson::as_document)
-    {
-        let code = first.get_i32("code").unwrap_or_default();
-        let reason = first.get_str("errmsg").unwrap_or_default();
-        return if super::mongo::is_refusal(code) {
-            Sent::Refused(format!("{code}: {reason}"))
-        } else {
-            Sent::Unknown(Error::custom(format!("{code}: {reason}")))
-        };
-    }
-    if let Ok(concern) = reply.get_document("writeConcernError") {
-        return Sent::Unknown(Error::custom(concern.to_string()));
-    }
-    match reply.get_i32("n") {
-        Ok(0) => Sent::Missed,
-        Ok(_) => Sent::Applied,
-        Err(_) => Sent::Unknown(Error::custom("the reply to an update has no count")),
-    }
+    Ok(bson::serialize_to_raw_document_buf(&statement)?)
 }
 
 fn give_up_after(started: tokio::time::Instant, failure: Option<Error>) -> Result<()> {
@@ -320,10 +266,6 @@ fn give_up_after(started: tokio::time::Instant, failure: Option<Error>) -> Resul
         return Ok(());
     }
     Err(failure.unwrap_or_else(|| Error::custom("the outcome of a write is unknown")))
-}
-
-fn timed_out() -> Error {
-    Error::from(std::io::Error::from(std::io::ErrorKind::TimedOut))
 }
 
 fn pauses() -> impl Iterator<Item = Duration> {
