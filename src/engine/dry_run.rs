@@ -1,8 +1,10 @@
 //! Plays a definition from start to end on imaginary tickets, for every branch: each condition true and false, each
 //! approval given and refused. It decides with the engine itself, so what passes here moves in practice.
 //!
-//! Forms are filled in without their rules (those are checked by `definition::validate`); directory and tables answer.
+//! What conditions look at is answered as the forms demand; everything else is left out, for the rules of forms are
+//! checked by `definition::validate`. Directory and tables answer.
 
+mod answers;
 mod run;
 mod scenarios;
 
@@ -11,7 +13,8 @@ use super::definition::validate::{EmbeddedFact, Finding, Surroundings, compile_d
 use super::facts::Definitions;
 use crate::domain::id::StepKey;
 use crate::domain::workflow::{Definition, TransitionEvent};
-use run::Run;
+use answers::Answers;
+use run::{Run, Stage};
 use scenarios::scenarios;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -44,8 +47,14 @@ pub enum Managers {
 
 /// Plays `definition`; it should have passed `validate` before.
 pub fn dry_run(definition: &Definition, around: &Surroundings, managers: Managers) -> DryRun {
-    let definitions = definitions(definition, around);
-    let scenarios = scenarios(&definitions.own);
+    let drawn = as_drawn(definition, around);
+    let answers = Answers::of(&drawn, run::policy().today);
+    let stage = Stage {
+        scenarios: scenarios(&drawn, &answers),
+        played: relaxed(&drawn),
+        drawn,
+        answers,
+    };
     let mut outcome = DryRun::default();
     let mut effort = 0;
     let with_manager: &[bool] = match managers {
@@ -53,12 +62,12 @@ pub fn dry_run(definition: &Definition, around: &Surroundings, managers: Manager
         Managers::KnownAndUnknown => &[true, false],
     };
     for has_manager in with_manager {
-        for first in 0..scenarios.len() {
-            for refused in refusals(&definitions.own) {
+        for first in 0..stage.scenarios.len() {
+            for refused in refusals(&stage.drawn.own) {
                 if effort >= MOST_EFFORT || outcome.stuck.len() >= MOST_STUCK {
                     return outcome;
                 }
-                let mut run = Run::new(&definitions, &scenarios, first, refused, *has_manager);
+                let mut run = Run::new(&stage, first, refused, *has_manager);
                 let end = run.play();
                 effort += run.effort;
                 outcome.runs += 1;
@@ -78,26 +87,36 @@ pub fn dry_run(definition: &Definition, around: &Surroundings, managers: Manager
     outcome
 }
 
-/// The definition and its embedded ones, compiled without the rules of their forms.
-fn definitions(definition: &Definition, around: &Surroundings) -> Definitions {
-    let own = compile_draft(&relaxed(definition), &around.workflow_id);
-    let embedded = around.embedded.iter().map(|(version, fact)| {
-        let compiled = if let EmbeddedFact::Found(found) = fact {
-            let mut inner = compile_draft(&relaxed(&found.definition), &version.workflow_id);
-            inner.version_number = version.version_number;
-            Some(Arc::new(inner))
-        } else {
-            None
-        };
-        (version.clone(), compiled)
+/// The definition and its embedded ones, with all the rules of their forms.
+fn as_drawn(definition: &Definition, around: &Surroundings) -> Definitions {
+    let embedded = around.embedded.iter().map(|(version, fact)| match fact {
+        EmbeddedFact::Found(found) => (version.clone(), Some(Arc::clone(found))),
+        EmbeddedFact::NoWorkflow | EmbeddedFact::NoVersion => (version.clone(), None),
     });
     Definitions {
-        own: Arc::new(own),
+        own: Arc::new(compile_draft(definition, &around.workflow_id)),
         embedded: embedded.collect(),
     }
 }
 
-fn relaxed(definition: &Definition) -> Definition {
+/// The same without the rules of their forms.
+fn relaxed(drawn: &Definitions) -> Definitions {
+    let relaxed = |workflow: &Arc<CompiledWorkflow>| {
+        let definition = without_rules(&workflow.definition);
+        let mut compiled = compile_draft(&definition, &workflow.workflow_id);
+        compiled.version_number = workflow.version_number;
+        Arc::new(compiled)
+    };
+    let embedded = drawn.embedded.iter();
+    Definitions {
+        own: relaxed(&drawn.own),
+        embedded: embedded
+            .map(|(version, found)| (version.clone(), found.as_ref().map(relaxed)))
+            .collect(),
+    }
+}
+
+fn without_rules(definition: &Definition) -> Definition {
     let mut relaxed = definition.clone();
     let steps = relaxed.0.0.get_mut("steps").and_then(Value::as_array_mut);
     for step in steps.into_iter().flatten().filter_map(Value::as_object_mut) {

@@ -66,6 +66,23 @@ pub(crate) fn validate(
     messages
 }
 
+/// Whether a field outside of repeating sections takes a value beside the other `values` of its form.
+pub(crate) fn takes(
+    field: &Field,
+    value: &Value,
+    values: &Map<String, Value>,
+    around: Surroundings<'_>,
+) -> bool {
+    let scope = Values {
+        row: None,
+        values,
+        around,
+    };
+    let mut messages = Vec::new();
+    validate_field(field, Some(value), scope, "", &mut messages);
+    messages.is_empty()
+}
+
 /// The keys of `values` that do not belong to the form.
 pub(crate) fn foreign_keys<'a>(form: &FormDefinition, values: &'a Map<String, Value>) -> Vec<&'a str> {
     let own = |key: &str| {
@@ -118,7 +135,8 @@ fn file_ids(value: &Value) -> Vec<AttachmentId> {
         .collect()
 }
 
-fn repeating_section<'a>(form: &'a FormDefinition, field: &Field) -> Option<&'a Section> {
+/// The repeating section that a field is in: it has a value per row, and none of its own.
+pub(crate) fn repeating_section<'a>(form: &'a FormDefinition, field: &Field) -> Option<&'a Section> {
     let id = field.section_id.as_ref()?;
     form.sections
         .iter()

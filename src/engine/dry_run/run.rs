@@ -1,13 +1,15 @@
 //! One imaginary ticket, played from start to end by whoever can act.
 
+use super::answers::Answers;
 use crate::domain::id::{StepKey, TicketId, TicketStepId};
 use crate::domain::json::JsonObject;
 use crate::domain::person::{Actor, AdminRole, Email, Person, Personas};
 use crate::domain::refusal::Refusal;
-use crate::domain::ticket::{ApprovalDecision, Step, Ticket};
+use crate::domain::ticket::{ApprovalDecision, Phase, Step, Ticket};
 use crate::domain::time::Timestamp;
 use crate::domain::workflow::StepType;
 use crate::engine::command::{CreateTicket, NamedPerson};
+use crate::engine::definition::StepKind;
 use crate::engine::definition::validate::Finding;
 use crate::engine::facts::{
     Definitions, FactSheet, Facts, LookupFact, LookupUser, ManagerFact, Need, PersonFact, Policy,
@@ -20,10 +22,21 @@ const MOST_MOVES: usize = 400;
 /// After so many moves the values change every so many more: people do not answer the same for ever.
 const PATIENCE: usize = 40;
 
+/// What all imaginary tickets of a definition have in common.
+pub(super) struct Stage {
+    /// The definition and its embedded ones.
+    pub(super) drawn: Definitions,
+    /// The same without the rules of their forms, as the engine plays them.
+    pub(super) played: Definitions,
+    /// What people may answer.
+    pub(super) answers: Answers,
+    /// What people wish, a set for each run.
+    pub(super) scenarios: Vec<Map<String, Value>>,
+}
+
 /// One imaginary ticket.
 pub(super) struct Run<'a> {
-    definitions: &'a Definitions,
-    scenarios: &'a [Map<String, Value>],
+    stage: &'a Stage,
     first: usize,
     refused: Option<StepKey>,
     has_manager: bool,
@@ -34,16 +47,9 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(
-        definitions: &'a Definitions,
-        scenarios: &'a [Map<String, Value>],
-        first: usize,
-        refused: Option<StepKey>,
-        has_manager: bool,
-    ) -> Self {
+    pub(super) fn new(stage: &'a Stage, first: usize, refused: Option<StepKey>, has_manager: bool) -> Self {
         Self {
-            definitions,
-            scenarios,
+            stage,
             first,
             refused,
             has_manager,
@@ -64,11 +70,16 @@ impl<'a> Run<'a> {
             initial_form_step_ids: Vec::new(),
         };
         let mut last = self.send(&requester(), &Command::Create(create));
+        self.change_answers();
         while let Some(ticket) = self.ticket.clone().filter(Ticket::is_live) {
             if self.moves >= self.most_moves() {
                 return Err(self.stuck("the ticket does not come to an end"));
             }
+            let wishes = self.wishes();
             last = self.move_on(&ticket);
+            if wishes != self.wishes() {
+                self.change_answers();
+            }
             if let Err(refusal) = &last {
                 return Err(self.stuck(&refusal.to_string()));
             }
@@ -81,12 +92,62 @@ impl<'a> Run<'a> {
 
     /// A cycle through people ends because the values change on the way; a long workflow takes its time.
     fn most_moves(&self) -> usize {
-        self.definitions
+        self.stage
+            .played
             .own
             .steps
             .len()
             .saturating_mul(4)
             .saturating_add(MOST_MOVES)
+    }
+
+    /// What people wish at present.
+    fn wishes(&self) -> Map<String, Value> {
+        let turn = self.moves.saturating_sub(PATIENCE) / PATIENCE.max(1);
+        let scenarios = &self.stage.scenarios;
+        let scenario = scenarios.get((self.first + turn) % scenarios.len().max(1));
+        scenario.cloned().unwrap_or_default()
+    }
+
+    /// Gives the forms that were submitted the answers that people wish at present, as a change request does.
+    fn change_answers(&mut self) {
+        let Some(mut ticket) = self.ticket.take() else {
+            return;
+        };
+        let mut values = self.stage.answers.unasked(&self.wishes());
+        for step in ticket.steps.iter().filter(|step| step.phase == Phase::Completed) {
+            values.extend(self.filled_in(&ticket, step).0);
+        }
+        ticket.form_values.0.extend(values);
+        self.ticket = Some(ticket);
+    }
+
+    /// How the requester fills in a form step at present; nothing at any other step.
+    fn filled_in(&self, ticket: &Ticket, step: &Step) -> JsonObject {
+        let drawn = &self.stage.drawn;
+        let workflow = match &step.container {
+            None => Some(&drawn.own),
+            Some(container) => ticket
+                .step(container)
+                .and_then(|container| container.embedded.as_ref())
+                .and_then(|run| drawn.embedded.get(&run.version)?.as_ref()),
+        };
+        let definition = workflow.and_then(|workflow| workflow.step(&step.key));
+        match definition.map(|definition| &definition.kind) {
+            Some(StepKind::Form(form)) => {
+                let answers = &self.stage.answers;
+                answers.fill_in(form, &step.key, &self.wishes(), &ticket.form_values)
+            }
+            Some(
+                StepKind::Approval(_)
+                | StepKind::Task(_)
+                | StepKind::Notify(_)
+                | StepKind::Fork(_)
+                | StepKind::Join(_)
+                | StepKind::SubWorkflow(_),
+            )
+            | None => JsonObject::new(),
+        }
     }
 
     /// Does the next thing that somebody can do.
@@ -114,7 +175,7 @@ impl<'a> Run<'a> {
         match step.kind {
             StepType::Form => vec![Command::SubmitForm {
                 step: id,
-                form_values: JsonObject::new(),
+                form_values: self.filled_in(ticket, step),
                 attachment_ids: Vec::new(),
             }],
             StepType::Approval if self.refused.as_ref() == Some(&step.key) => {
@@ -153,21 +214,14 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Decides a command on the ticket with the values of the present scenario.
+    /// Decides a command on the ticket.
     fn send(&mut self, actor: &Actor, command: &Command) -> Result<(), Refusal> {
         self.effort += 1 + self.ticket.as_ref().map_or(0, |ticket| ticket.steps.len());
-        let turn = self.moves.saturating_sub(PATIENCE) / PATIENCE.max(1);
-        let scenario = self
-            .scenarios
-            .get((self.first + turn) % self.scenarios.len().max(1));
-        if let (Some(ticket), Some(values)) = (&mut self.ticket, scenario) {
-            ticket.form_values.0.extend(values.clone());
-        }
         let mut sheet = FactSheet::new(actor.clone(), NOW, "dry-run".to_owned(), policy());
         for _ in 0..12 {
             let facts = Facts {
                 sheet: &sheet,
-                definitions: self.definitions,
+                definitions: &self.stage.played,
             };
             match decide(self.ticket.as_ref(), command, &facts) {
                 Ok(Verdict::Applied(decision)) => {
@@ -215,18 +269,21 @@ impl<'a> Run<'a> {
     }
 
     fn stuck(&self, reason: &str) -> Box<Finding> {
-        let live = self.ticket.iter().flat_map(|ticket| &ticket.steps);
-        let mut at: Vec<String> = live
-            .filter(|step| step.is_live())
-            .map(|step| step.key.to_string())
-            .collect();
+        let mut values = self.wishes();
+        let mut at: Vec<String> = Vec::new();
+        if let Some(ticket) = &self.ticket {
+            values.clone_from(&ticket.form_values);
+            for step in ticket.steps.iter().filter(|step| step.is_live()) {
+                values.extend(self.filled_in(ticket, step).0);
+                at.push(step.key.to_string());
+            }
+        }
         if at.is_empty() {
-            at.push(self.definitions.own.start.to_string());
+            at.push(self.stage.played.own.start.to_string());
         }
         let mut details = Map::new();
         details.insert("steps".to_owned(), json!(at));
-        let scenario = self.scenarios.get(self.first).cloned().unwrap_or_default();
-        details.insert("form_values".to_owned(), Value::Object(scenario));
+        details.insert("form_values".to_owned(), Value::Object(values));
         if !self.has_manager {
             details.insert("requester_has_a_manager".to_owned(), Value::Bool(false));
         }
@@ -242,7 +299,7 @@ impl<'a> Run<'a> {
 /// The instant of every dry run; no rule that remains looks at it.
 const NOW: Timestamp = Timestamp::from_millis(1_767_600_000_000);
 
-fn policy() -> Policy {
+pub(super) fn policy() -> Policy {
     Policy {
         today: NOW.to_chrono().date_naive(),
         default_sla_minutes: Vec::new(),

@@ -1,11 +1,19 @@
 use super::*;
-use crate::domain::id::WorkflowId;
-use crate::engine::testing::{approval, definition, end, fork, form, join, object, step, task};
+use crate::engine::definition::validate::validate;
+use crate::engine::testing::corpus::{amount, by_amount, choice_by, corpus, with};
+use crate::engine::testing::graphs::surroundings;
+use crate::engine::testing::{
+    approval, definition, end, fork, form, join, object, step, task, version_ref, workflow,
+};
+use rstest::rstest;
 use serde_json::json;
 
 fn played(flow: Value) -> DryRun {
-    let around = Surroundings::of(WorkflowId::derived("draft"));
-    dry_run(&Definition(object(flow)), &around, Managers::KnownAndUnknown)
+    dry_run(
+        &Definition(object(flow)),
+        &surroundings(),
+        Managers::KnownAndUnknown,
+    )
 }
 
 fn conditional(from: &str, to: &str, field: &str, operator: &str, value: &Value) -> Value {
@@ -85,6 +93,103 @@ fn an_edge_that_is_missing_for_some_values_is_found() {
     let edge = conditional("start", "done", "start_text", "EQUALS", &json!("yes"));
     flow["transitions"].as_array_mut().unwrap().push(edge);
     assert_eq!(played(flow).stuck.len(), 1);
+}
+
+/// A required choice between some words.
+fn kind(words: &[&str]) -> Value {
+    json!({"field_key": "kind", "field_label": "Kind", "field_type": "SELECT", "options": words, "required": true, "order": 0})
+}
+
+/// Forms with these fields one after the other, the last of which leads on by an edge for `one` and one for `two`.
+fn choice_of_words(forms: &[Value]) -> Value {
+    let ids: Vec<String> = (0..forms.len()).map(|at| format!("ask{at}")).collect();
+    let asked = ids.iter().zip(forms);
+    let mut steps: Vec<Value> = asked
+        .map(|(id, field)| step(id, "FORM_STEP", json!({"fields": [field]})))
+        .collect();
+    steps.extend([end("one"), end("two")]);
+    let edges: Vec<(&str, &str, &str)> = ids
+        .windows(2)
+        .map(|two| (two[0].as_str(), "SUBMIT_FORM", two[1].as_str()))
+        .collect();
+    let mut flow = definition(steps, &edges);
+    for word in ["one", "two"] {
+        let edge = conditional(&ids[ids.len() - 1], word, "kind", "EQUALS", &json!(word));
+        flow["transitions"].as_array_mut().unwrap().push(edge);
+    }
+    flow
+}
+
+/// The amount is asked behind the choice that looks at it.
+fn asked_too_late() -> Value {
+    let mut flow = definition(
+        vec![
+            task("work"),
+            step("big", "FORM_STEP", json!({"fields": [amount(true)]})),
+            end("small"),
+        ],
+        &[("big", "SUBMIT_FORM", "small")],
+    );
+    by_amount(&mut flow, "work", "COMPLETE_TASK", "100");
+    flow
+}
+
+#[test]
+fn what_people_draw_is_never_called_stuck() {
+    for (name, flow) in corpus() {
+        let outcome = dry_run(&Definition(object(flow)), &surroundings(), Managers::Known);
+        assert_eq!(outcome.stuck, [], "{name}");
+    }
+}
+
+#[rstest]
+#[case::an_amount_that_need_not_be_given(choice_by(&amount(false), &task("work"), "100"))]
+#[case::an_amount_that_is_compared_with_a_word(choice_by(&amount(true), &task("work"), "a lot"))]
+#[case::an_amount_that_stands_in_rows(choice_by(&with(amount(true), "section_id", json!("lines")), &task("work"), "100"))]
+#[case::an_amount_that_a_later_form_may_clear(choice_by(&amount(true), &step("later", "FORM_STEP", json!({"fields": [amount(false)]})), "100"))]
+#[case::an_amount_that_is_asked_too_late(asked_too_late())]
+#[case::a_word_without_an_edge(choice_of_words(&[kind(&["one", "two", "three"])]))]
+#[case::a_word_that_a_later_form_adds(choice_of_words(&[kind(&["one", "two"]), kind(&["one", "two", "three"])]))]
+fn a_choice_that_leaves_an_answer_out_is_found(#[case] flow: Value) {
+    let outcome = played(flow.clone());
+    assert_eq!(outcome.stuck.len(), 1, "{:?}", outcome.stuck);
+    let report = validate(&Definition(object(flow)), &surroundings());
+    assert!(!report.is_valid(), "publishing agrees");
+}
+
+#[test]
+fn a_finding_shows_the_answers_that_lead_nowhere() {
+    let outcome = played(choice_of_words(&[kind(&["one", "two", "three"])]));
+    assert_eq!(outcome.stuck[0].details["form_values"], json!({"kind": "three"}));
+    assert_eq!(outcome.stuck[0].details["steps"], json!(["ask0"]));
+}
+
+#[test]
+fn choices_within_an_embedded_workflow_are_played_with_its_own_answers() {
+    let around = || {
+        definition(
+            vec![
+                form("start"),
+                step(
+                    "run",
+                    "SUB_WORKFLOW_STEP",
+                    json!({"sub_workflow_id": version_ref("chooses").workflow_id, "sub_workflow_version": 1}),
+                ),
+                end("done"),
+            ],
+            &[("start", "SUBMIT_FORM", "run"), ("run", "COMPLETE_TASK", "done")],
+        )
+    };
+    let mut surroundings = surroundings();
+    for (words, stops) in [(&["one", "two"][..], 0), (&["one", "two", "three"][..], 1)] {
+        let inner = workflow("chooses", choice_of_words(&[kind(words)]));
+        surroundings
+            .embedded
+            .insert(version_ref("chooses"), EmbeddedFact::Found(inner));
+        let outcome = dry_run(&Definition(object(around())), &surroundings, Managers::Known);
+        assert_eq!(outcome.stuck.len(), stops, "{words:?} {:?}", outcome.stuck);
+        assert!(outcome.entered.contains(&StepKey::from("two")));
+    }
 }
 
 #[test]

@@ -66,8 +66,32 @@ fn without(mut definition: Value, key: &str) -> Value {
 #[case::a_choice_by_an_amount_that_stands_in_rows(choice_by(&with(amount(true), "section_id", json!("lines")), &task("work"), "100"))]
 #[case::a_choice_by_an_amount_that_a_later_form_may_clear(choice_by(&amount(true), &step("later", "FORM_STEP", json!({"fields": [amount(false)]})), "100"))]
 #[case::a_choice_by_an_amount_of_a_form_that_is_passed_by(passed_by())]
+#[case::a_choice_whose_words_a_later_form_extends(extended())]
 fn hz_51_a_graph_that_could_strand_a_ticket_is_refused(#[case] definition: Value) {
     assert_ne!(findings(definition), [] as [String; 0]);
+}
+
+/// A choice between two words, and a later form that offers a third one for the same field.
+fn extended() -> Value {
+    let ask = |id: &str, words: &[&str]| {
+        let field = json!({"field_key": "kind", "field_label": "Kind", "field_type": "SELECT", "options": words, "required": true, "order": 0});
+        step(id, "FORM_STEP", json!({"fields": [field]}))
+    };
+    let mut flow = definition(
+        vec![
+            ask("ask", &["one", "two"]),
+            ask("again", &["one", "two", "three"]),
+            end("one"),
+            end("two"),
+        ],
+        &[("ask", "SUBMIT_FORM", "again")],
+    );
+    for to in ["one", "two"] {
+        let condition = json!({"logic": "AND", "conditions": [{"field": "form_values.kind", "operator": "EQUALS", "value": to}]});
+        let edge = json!({"from_step_id": "again", "to_step_id": to, "on_event": "SUBMIT_FORM", "condition": condition});
+        flow["transitions"].as_array_mut().unwrap().push(edge);
+    }
+    flow
 }
 
 /// The form with the amount stands on one of two ways only.

@@ -56,7 +56,8 @@ impl Edges<'_> {
             | (Operator::LessThan, Operator::GreaterThanOrEquals) => {
                 one.value == other.value
                     && self
-                        .certain_field(&one.field)
+                        .certain_fields(&one.field)
+                        .first()
                         .is_some_and(|field| match field.field_type {
                             FieldType::Number => as_number(&one.value).is_some(),
                             FieldType::Date => one.value.as_str().and_then(parse_instant).is_some(),
@@ -75,10 +76,7 @@ impl Edges<'_> {
     }
 
     fn name_every_choice(&self, path: &str, conditions: &[&Condition]) -> bool {
-        let field = self.certain_field(path);
-        let Some(field) = field.filter(|field| field.field_type == FieldType::Select) else {
-            return false;
-        };
+        let fields = self.certain_fields(path);
         let mut named = HashSet::new();
         for condition in conditions.iter().filter(|condition| condition.field == path) {
             match (condition.operator, &condition.value) {
@@ -94,28 +92,43 @@ impl Edges<'_> {
                 _ => {}
             }
         }
-        !field.options.is_empty() && field.options.iter().all(|option| named.contains(option))
+        let is_named_whole = |field: &&Field| {
+            field.field_type == FieldType::Select
+                && !field.options.is_empty()
+                && field.options.iter().all(|option| named.contains(option))
+        };
+        !fields.is_empty() && fields.iter().all(is_named_whole)
     }
 
-    /// The field whose value is certain to be there when the step ends.
-    fn certain_field(&self, path: &str) -> Option<&Field> {
-        let key = path.strip_prefix("form_values.")?;
-        let (form, field) = self
+    /// The fields, all of one type, that may have given a value which is certain to be there when the step ends; none
+    /// when it is not certain. Any form with a field of this name may overwrite the value of another.
+    fn certain_fields(&self, path: &str) -> Vec<&Field> {
+        let Some(key) = path.strip_prefix("form_values.") else {
+            return Vec::new();
+        };
+        let is_certain = self
             .forms()
-            .filter_map(|step| Some((&step.key, field_of(step.form()?, key)?)))
-            .find(|(form, _)| {
-                *form == self.step || self.graph.leads_only_through(self.workflow, self.step, form)
-            })?;
-        // Any form with a field of this name may overwrite the value.
-        let overwriting = self
-            .forms()
-            .filter_map(|step| step.form())
-            .chain(self.embedded_forms());
-        let always = overwriting
+            .filter(|step| {
+                step.form()
+                    .is_some_and(|form| form.fields.iter().any(|field| field.key == key))
+            })
+            .any(|step| {
+                step.key == *self.step || self.graph.leads_only_through(self.workflow, self.step, &step.key)
+            });
+        let forms = self.forms().filter_map(|step| step.form());
+        let given: Vec<(&FormDefinition, &Field)> = forms
+            .chain(self.embedded_forms())
             .flat_map(|form| form.fields.iter().map(move |field| (form, field)))
-            .filter(|(_, other)| other.key == key)
-            .all(|(form, other)| is_always_given(form, other) && other.field_type == field.field_type);
-        (always && self.workflow.step(form).is_some()).then_some(field)
+            .filter(|(_, field)| field.key == key)
+            .collect();
+        let of_one_type = given
+            .windows(2)
+            .all(|two| matches!(two, [(_, one), (_, other)] if one.field_type == other.field_type));
+        if is_certain && of_one_type && given.iter().all(|(form, field)| is_always_given(form, field)) {
+            given.into_iter().map(|(_, field)| field).collect()
+        } else {
+            Vec::new()
+        }
     }
 
     fn forms(&self) -> impl Iterator<Item = &StepDefinition> {
@@ -133,12 +146,6 @@ impl Edges<'_> {
             .filter(|step| step.step_type() == StepType::Form)
             .filter_map(|step| step.form())
     }
-}
-
-fn field_of<'a>(form: &'a FormDefinition, key: &str) -> Option<&'a Field> {
-    form.fields
-        .iter()
-        .find(|field| field.key == key && is_always_given(form, field))
 }
 
 /// Whether the form is never accepted without a value of the field; a field of a repeating section has one per row only.
