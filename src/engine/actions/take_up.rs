@@ -9,7 +9,7 @@ use crate::domain::audit::AuditEventType;
 use crate::domain::id::TicketStepId;
 use crate::domain::import::RepairRule;
 use crate::domain::refusal::Refusal;
-use crate::domain::ticket::{BranchRef, BranchState, JoinProgress, Phase, Step};
+use crate::domain::ticket::{BranchRef, BranchState, JoinProgress, Phase, Step, Ticket};
 use crate::domain::workflow::{StepType, TransitionEvent};
 use crate::engine::advance::{self, Move, Moves, Scope};
 use crate::engine::approval_tally::{Tally, tally};
@@ -192,21 +192,46 @@ fn open_scopes(turn: &Turn<'_>) -> Vec<Scope> {
     open
 }
 
-/// Whether nothing is open in a scope, nor within it.
+/// Whether nothing is open in a scope, nor within it; branches whose join has passed keep nobody waiting but an end.
 fn is_still(turn: &Turn<'_>, scope: &Scope) -> bool {
     let ticket = &turn.ticket;
+    let late = branches_behind_their_join(ticket, scope);
+    let is_awaited = |container: Option<&TicketStepId>, branch: Option<&BranchRef>| {
+        let within = |scope: &Scope| scopes::scope_reaches(ticket, container, branch, scope);
+        within(scope) && !late.iter().any(within)
+    };
     let has_live_step = ticket.steps.iter().any(|step| {
         step.is_live()
             && Some(&step.id) != scope.container.as_ref()
-            && scopes::scope_reaches(ticket, step.container.as_ref(), step.branch.as_ref(), scope)
+            && is_awaited(step.container.as_ref(), step.branch.as_ref())
     });
     let waits_for_a_join = ticket.forks.iter().any(|fork| {
-        fork.progress == JoinProgress::Waiting
-            && scopes::scope_reaches(ticket, fork.container.as_ref(), fork.parent.as_ref(), scope)
+        fork.progress == JoinProgress::Waiting && is_awaited(fork.container.as_ref(), fork.parent.as_ref())
     });
     let waits_for_its_end =
         scope.branch.is_none() && ticket.pending_end_in(scope.container.as_ref()).is_some();
     !has_live_step && !waits_for_a_join && !waits_for_its_end
+}
+
+/// The branches of a scope's forks whose join has passed.
+fn branches_behind_their_join(ticket: &Ticket, scope: &Scope) -> Vec<Scope> {
+    let passed = ticket.forks.iter().filter(|fork| {
+        fork.progress == JoinProgress::Passed
+            && fork.container == scope.container
+            && fork.parent == scope.branch
+    });
+    let branches = passed.flat_map(|fork| {
+        fork.branches.iter().map(|branch| BranchRef {
+            fork: fork.fork.clone(),
+            branch: branch.key.clone(),
+        })
+    });
+    branches
+        .map(|branch| Scope {
+            container: scope.container.clone(),
+            branch: Some(branch),
+        })
+        .collect()
 }
 
 fn bring_on(turn: &mut Turn<'_>, place: &Standstill) -> Result<(), Undecided> {

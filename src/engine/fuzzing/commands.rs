@@ -6,7 +6,7 @@ use crate::domain::json::JsonObject;
 use crate::domain::ticket::Ticket;
 use crate::engine::Command;
 use crate::engine::command::{CreateTicket, InfoTarget, NamedPerson};
-use crate::engine::testing::graphs::answers;
+use crate::engine::testing::graphs::{answers, rows_done};
 use crate::engine::testing::{named, object};
 use serde_json::json;
 
@@ -112,9 +112,9 @@ impl Wish {
                 reason: self.text(),
             },
             "CompleteTask" => Command::CompleteTask {
+                output_values: self.output(ticket, &step),
                 step,
                 execution_notes: self.perhaps_text(),
-                output_values: self.values(),
                 attachment_ids: self.files(),
             },
             "SaveDraft" => Command::SaveDraft {
@@ -258,18 +258,29 @@ impl Wish {
                 json!({"ask_text": null, "start_kind": ["a"], "start_day": "2026-02-30", "start_text": {"a": 1}})
             }
             6 => {
-                json!({"start_text": self.text(), "amount": -0.0, "item": [], "__section_items": [{"item": "x"}]})
+                json!({"start_text": self.text(), "amount": -0.0, "item": [], "__section_items": [{"item": "x"}], "linked_rows": [5, {}]})
             }
             _ => json!({"start_text": "x".repeat(usize::from(self.variant)), "$set": {"a.b": 1}, "": null}),
         })
     }
 
-    /// A new text for the first form; one of two times any values.
+    /// What an agent enters: any values, or what the task has rows for.
+    fn output(self, ticket: &Ticket, step: &TicketStepId) -> JsonObject {
+        let found = ticket.step(step).and_then(|step| step.task.as_ref());
+        match found.and_then(|task| rows_done(task, self.at % 8 != 6)) {
+            Some(rows) if self.variant.is_multiple_of(4) => rows,
+            Some(_) | None => self.values(),
+        }
+    }
+
+    /// A new text for the first form, or new rows; one of two times any values.
     fn proposed(self) -> JsonObject {
         let text = format!("{} {}", self.text(), self.at);
-        match self.variant % 4 {
+        match self.variant % 8 {
             0 => object(json!({"ask_text": text})),
             2 => object(json!({"start_text": text})),
+            4 => object(json!({"__section_items": [{"item": text}, {}, {"item": "another"}]})),
+            6 => object(json!({"__section_rows": [{"rows_amount": self.at}, {"rows_amount": 50}]})),
             _ => self.values(),
         }
     }

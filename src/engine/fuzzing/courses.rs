@@ -3,6 +3,7 @@
 
 use super::commands::{KINDS, PEOPLE};
 use super::decide::{DRAWN, Life};
+use super::taken_over::TakenOver;
 use crate::engine::testing::corpus::corpus;
 use arbitrary::Unstructured;
 
@@ -17,7 +18,7 @@ const CARL: u8 = 16;
 const OVERDUE: u8 = 6;
 
 /// Lives by what the names of their shapes contain.
-const TOLD: [(&str, &[Told]); 8] = [
+const TOLD: [(&str, &[Told]); 9] = [
     (
         "a task that is due",
         &[
@@ -85,6 +86,15 @@ const TOLD: [(&str, &[Told]); 8] = [
         ],
     ),
     ("form then task", &[("mia", "ManagerSkip", 0, 2)]),
+    (
+        "a task over the rows of a form",
+        &[
+            ("ann", "CreateChangeRequest", 4, 2),
+            ("mia", "ApproveChangeRequest", 32, 3),
+            ("mia", "Assign", BOB, 2),
+            ("bob", "CompleteTask", 0, 3),
+        ],
+    ),
 ];
 
 /// What people do with a ticket of which nothing is known.
@@ -101,11 +111,11 @@ const PLAIN: [Told; 9] = [
 ];
 
 /// Random workflows among the seeds.
-const GRAPHS: u8 = 10;
+const GRAPHS: u8 = 40;
 /// Bytes that a random workflow may be drawn from.
 const GRAPH_BYTES: usize = 48;
-/// Ways in which a ticket may be taken over, never among them.
-const TAKEN_OVER: u8 = 8;
+/// After how many commands a plain life is taken over, a seed for each.
+const TAKEN_OVER_AFTER: [u8; 3] = [0, 0, 2];
 
 /// The told lives, the plain ones, and those on random workflows.
 pub(super) fn seeds() -> Vec<(String, Vec<u8>)> {
@@ -116,14 +126,16 @@ pub(super) fn seeds() -> Vec<(String, Vec<u8>)> {
             .iter()
             .position(|shape| shape.contains(name))
             .expect("a shape of the corpus");
-        seeds.push((format!("told-{at}"), life(on_shape(shape, 0), told)));
+        seeds.push((format!("told-{at}"), life(on_shape(shape, 0, 0), told)));
     }
     for shape in 0..shapes.len() {
-        let taken_over = u8::try_from(shape).unwrap() % TAKEN_OVER;
-        seeds.push((
-            format!("shape-{shape}"),
-            life(on_shape(shape, taken_over), &PLAIN),
-        ));
+        for (life_of_it, after) in TAKEN_OVER_AFTER.into_iter().enumerate() {
+            let taken_over = way(shape + 4 * life_of_it);
+            seeds.push((
+                format!("shape-{shape}-{life_of_it}"),
+                life(on_shape(shape, taken_over, after), &PLAIN),
+            ));
+        }
     }
     for graph in 0..GRAPHS {
         seeds.extend(on_graph(graph).map(|beginning| (format!("graph-{graph}"), life(beginning, &PLAIN))));
@@ -131,9 +143,18 @@ pub(super) fn seeds() -> Vec<(String, Vec<u8>)> {
     seeds
 }
 
+/// One way after the other in which a ticket is taken over.
+fn way(number: usize) -> u8 {
+    let often = TakenOver::WAYS
+        .iter()
+        .filter(|way| **way == TakenOver::Never)
+        .count();
+    u8::try_from(often + number % (TakenOver::WAYS.len() - often)).unwrap()
+}
+
 /// How a life on a shape of the corpus begins: nobody presses all buttons.
-fn on_shape(shape: usize, taken_over: u8) -> Vec<u8> {
-    vec![u8::try_from(shape).unwrap(), 1, 200, taken_over]
+fn on_shape(shape: usize, taken_over: u8, after: u8) -> Vec<u8> {
+    vec![u8::try_from(shape).unwrap(), 1, 200, taken_over, after]
 }
 
 /// How a life on a random workflow begins; nothing when it may not be published.
@@ -147,7 +168,9 @@ fn on_graph(graph: u8) -> Option<Vec<u8>> {
     let mut rest = Unstructured::new(&bytes);
     Life::begin(&mut rest).ok()??;
     let begun = bytes.len() - rest.len();
-    bytes.truncate(begun);
+    // The last two say how and when the ticket is taken over.
+    bytes.truncate(begun - 2);
+    bytes.extend([way(usize::from(graph)), graph % 3]);
     Some(bytes)
 }
 

@@ -2,10 +2,13 @@
 //! tests hold the engine to (`engine/tests/properties.rs`) is held here for whatever the fuzzer finds.
 
 use super::commands::Wish;
+use super::taken_over::TakenOver;
+use crate::domain::audit::AuditEventType;
 use crate::domain::import::ImportedTicket;
 use crate::domain::refusal::Refusal;
-use crate::domain::ticket::{ApprovalDecision, Phase, Step, Ticket, TimerKind};
-use crate::domain::workflow::{Definition, StepType};
+use crate::domain::ticket::{FieldChange, FormData, Ticket};
+use crate::domain::workflow::Definition;
+use crate::engine::change_diff;
 use crate::engine::definition::CompiledWorkflow;
 use crate::engine::definition::validate::validate;
 use crate::engine::testing::corpus::corpus;
@@ -20,6 +23,8 @@ use std::sync::{Arc, LazyLock};
 
 /// Longest life, in commands.
 const LONGEST: usize = 60;
+/// After how many commands a ticket is taken over at the latest.
+const LATEST_TAKEN_OVER: u8 = 12;
 /// First bytes below this take a workflow of the corpus; the others draw one.
 pub(super) const DRAWN: u8 = 150;
 
@@ -36,19 +41,9 @@ pub(super) struct Life {
     ends: bool,
     /// After how many commands every button is pressed; it takes its time.
     looked_at: u8,
-    /// How the ticket is taken over from another service on the way.
+    /// How the ticket is taken over from another service on the way, and after how many commands.
     taken_over: TakenOver,
-}
-
-/// How a ticket comes over from another service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum TakenOver {
-    Never,
-    AsItIs,
-    WithVotesThatHaveDecided,
-    WithVotesThatHaveRefused,
-    WithoutVotes,
-    WithAStepThatLedNowhere,
+    taken_over_after: u8,
 }
 
 pub(super) fn try_out(data: &[u8]) -> Vec<String> {
@@ -99,16 +94,8 @@ impl Life {
             world.manager = None;
         }
         let looked_at = bytes.int_in_range(0..=200)?;
-        let taken_over = *bytes.choose(&[
-            TakenOver::Never,
-            TakenOver::Never,
-            TakenOver::Never,
-            TakenOver::AsItIs,
-            TakenOver::WithVotesThatHaveDecided,
-            TakenOver::WithVotesThatHaveRefused,
-            TakenOver::WithoutVotes,
-            TakenOver::WithAStepThatLedNowhere,
-        ])?;
+        let taken_over = *bytes.choose(&TakenOver::WAYS)?;
+        let taken_over_after = bytes.int_in_range(0..=LATEST_TAKEN_OVER)?;
         raise(&mut world, filled_in).expect("a ticket of a workflow that may be published can be raised");
         check(&world);
         Ok(Some(Self {
@@ -116,6 +103,7 @@ impl Life {
             ends,
             looked_at,
             taken_over,
+            taken_over_after,
         }))
     }
 
@@ -128,7 +116,7 @@ impl Life {
             if count == usize::from(self.looked_at) {
                 check_offers(&self.world);
             }
-            if count == LONGEST / 8 && self.taken_over != TakenOver::Never && !self.take_over(came_to) {
+            if count == usize::from(self.taken_over_after) && !self.take_over(came_to) {
                 break;
             }
             if let Some(kind) = self.command(wish(bytes)?) {
@@ -156,6 +144,7 @@ impl Life {
                     may_be_silent || !decision.events.is_empty(),
                     "nothing tells of it"
                 );
+                check_differences(&before, world);
                 Some(wish.kind())
             }
             Ok(Verdict::AlreadyDone { .. }) | Err(_) => {
@@ -170,7 +159,7 @@ impl Life {
     /// Takes the ticket over as another service may have left it, and brings it on; whether that was possible.
     fn take_over(&mut self, came_to: &mut Vec<String>) -> bool {
         let mut ticket = self.world.ticket().clone();
-        if !self.taken_over.leave(&mut ticket) {
+        if !self.taken_over.leave(&mut ticket, &self.world.definitions) {
             return true;
         }
         self.world.ticket = None;
@@ -182,7 +171,13 @@ impl Life {
         self.world.must("root", Command::Import(Box::new(imported)));
         came_to.push("Import accepted".to_owned());
         match self.world.play("root", Command::TakeUp) {
-            Ok(Verdict::Applied(_)) => came_to.push("TakeUp accepted".to_owned()),
+            Ok(Verdict::Applied(decision)) => {
+                came_to.push("TakeUp accepted".to_owned());
+                let repairs = decision.events.iter();
+                let repairs = repairs.filter(|event| event.event_type == AuditEventType::ImportRepair);
+                let rules = repairs.filter_map(|event| event.details.get("rule")?.as_str());
+                came_to.extend(rules.map(|rule| format!("TakeUp by {rule}")));
+            }
             Ok(Verdict::AlreadyDone { .. }) => {}
             Err(_) => {
                 came_to.push("TakeUp refused".to_owned());
@@ -212,62 +207,42 @@ impl Life {
     }
 }
 
-impl TakenOver {
-    /// Leaves the ticket as the other service would; whether there is anything to leave like that.
-    fn leave(self, ticket: &mut Ticket) -> bool {
-        let decided = match self {
-            Self::Never => return false,
-            Self::AsItIs => return true,
-            Self::WithVotesThatHaveDecided => Some(ApprovalDecision::Approved),
-            Self::WithVotesThatHaveRefused => Some(ApprovalDecision::Rejected),
-            Self::WithoutVotes => None,
-            Self::WithAStepThatLedNowhere => return stop_behind_a_task(ticket),
-        };
-        let mut steps = ticket.steps.iter();
-        let asked = |step: &&Step| step.kind == StepType::Approval && step.is_live();
-        let Some(step) = steps.find(asked).map(|step| step.id.clone()) else {
-            return false;
-        };
-        match decided {
-            None => ticket.approval_tasks.retain(|task| task.ticket_step_id != step),
-            Some(decision) => {
-                let at = ticket.updated_at;
-                let mut votes = ticket.approval_tasks.iter_mut();
-                while let Some(vote) = votes.find(|vote| vote.ticket_step_id == step) {
-                    vote.decision = decision;
-                    vote.decided_at = Some(at);
-                }
-            }
+/// What is told to differ between the form data before and after a command is what an accepted change request proposed,
+/// the other way round it is the same the other way round, and nothing differs from itself.
+fn check_differences(before: &Ticket, world: &World) {
+    let data = |ticket: &Ticket| FormData {
+        form_values: ticket.form_values.clone(),
+        attachment_ids: ticket.attachment_ids.clone(),
+    };
+    let ticket = world.ticket();
+    let (older, newer) = (data(before), data(ticket));
+    let between =
+        |one: &FormData, other: &FormData| change_diff::between(ticket, &world.definitions, one, other);
+    let there = between(&older, &newer);
+    let back = between(&newer, &older);
+    let nothing = between(&newer, &newer);
+    assert!(nothing.field_changes.is_empty() && nothing.attachment_changes.is_empty());
+    let mirrored = back.field_changes.into_iter().map(|change| FieldChange {
+        old_value: change.new_value,
+        new_value: change.old_value,
+        ..change
+    });
+    assert_eq!(there.field_changes, mirrored.collect::<Vec<_>>());
+    assert_eq!(there.attachment_changes.len(), back.attachment_changes.len());
+    if ticket.form_version > before.form_version {
+        let accepted = ticket.change_requests.iter();
+        let accepted = accepted.filter(|request| request.to_version == Some(ticket.form_version));
+        for request in accepted {
+            // A field of a form that was not filled in yet may have the name of one that was.
+            assert!(
+                request
+                    .field_changes
+                    .iter()
+                    .all(|change| there.field_changes.contains(change))
+            );
+            assert_eq!(request.attachment_changes, there.attachment_changes);
         }
-        true
     }
-}
-
-/// Ends a task to which nothing belongs, without going on behind it.
-fn stop_behind_a_task(ticket: &mut Ticket) -> bool {
-    let at = ticket.updated_at;
-    let is_bare = |step: &Step| {
-        let is_pending =
-            ticket.pending_handover(&step.id).is_some() || ticket.open_question(&step.id).is_some();
-        step.kind == StepType::Task
-            && step.is_live()
-            && step.assignee.is_none()
-            && step.paused_at.is_none()
-            && !is_pending
-    };
-    let Some(found) = ticket.steps.iter().position(is_bare) else {
-        return false;
-    };
-    let step = &mut ticket.steps[found];
-    step.phase = Phase::Completed;
-    step.completed_at = Some(at);
-    let id = step.id.clone();
-    let belongs = |kind: &TimerKind| match kind {
-        TimerKind::SlaReminder { step, .. } | TimerKind::SlaEscalation { step, .. } => *step == id,
-        TimerKind::JoinTimeout { .. } => false,
-    };
-    ticket.timers.retain(|timer| !belongs(&timer.kind));
-    true
 }
 
 /// Raises a ticket as `ann`, through the wizard when its first form takes these values, else by the plain path.

@@ -17,7 +17,7 @@ impl<'a> Arbitrary<'a> for Graph {
 }
 
 fn block(u: &mut Unstructured<'_>, depth: u8) -> Result<Block> {
-    let simple = 7;
+    let simple = 8;
     let kinds = if depth == 0 { simple } else { simple + 5 };
     Ok(match u.int_in_range(0..=kinds - 1)? {
         0 => Block::Task,
@@ -30,9 +30,12 @@ fn block(u: &mut Unstructured<'_>, depth: u8) -> Result<Block> {
         },
         5 => Block::Note,
         6 => Block::Embedded(*u.choose(&[Inner::Plain, Inner::PlainWithAWayOut, Inner::Forked])?),
-        7 => Block::Rework(Box::new(block(u, depth - 1)?)),
-        8 => Block::Choice(Box::new(block(u, depth - 1)?), Box::new(block(u, depth - 1)?)),
-        9 => Block::Sequence(blocks(u, depth - 1)?),
+        7 => Block::Rows {
+            agent_form: u.arbitrary()?,
+        },
+        8 => Block::Rework(Box::new(block(u, depth - 1)?)),
+        9 => Block::Choice(Box::new(block(u, depth - 1)?), Box::new(block(u, depth - 1)?)),
+        10 => Block::Sequence(blocks(u, depth - 1)?),
         _ => Block::Fork {
             policy: u.int_in_range(0..=2)?,
             mode: u.int_in_range(0..=2)?,

@@ -9,6 +9,7 @@ mod definition;
 mod drawn;
 mod form;
 mod seeds;
+mod taken_over;
 
 use serde_json::{Map, Value};
 
@@ -85,6 +86,7 @@ fn stored(object: &Map<String, Value>) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::import::RepairRule;
     use std::collections::BTreeSet;
 
     /// Runs a target over its seeds; what they came to.
@@ -122,13 +124,26 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_command_is_accepted_somewhere() {
+    fn every_kind_of_command_is_accepted_and_every_standstill_brought_on_somewhere() {
+        let standstills = [
+            RepairRule::ApprovalDecidedButOpen,
+            RepairRule::ApprovalWithoutApprovers,
+            RepairRule::StepCutShort,
+            RepairRule::FlowStopped,
+            RepairRule::BranchStopped,
+            RepairRule::JoinRefused,
+            RepairRule::EmbeddedRunStopped,
+            RepairRule::EndForgotten,
+        ];
         let came_to = over_its_seeds(Target::Decide);
-        let missing: Vec<&str> = commands::KINDS
+        let accepted = commands::KINDS.map(|kind| format!("{kind} accepted"));
+        let brought_on = standstills.map(|rule| format!("TakeUp by {}", rule.as_str()));
+        let missing: Vec<String> = accepted
             .into_iter()
-            .filter(|kind| !came_to.contains(&format!("{kind} accepted")))
+            .chain(brought_on)
+            .filter(|wanted| !came_to.contains(wanted))
             .collect();
-        assert_eq!(missing, [] as [&str; 0], "{came_to:?}");
+        assert_eq!(missing, [] as [String; 0], "{came_to:?}");
     }
 
     #[test]

@@ -2,9 +2,11 @@
 //! workflows, due times), and what careless hands make of them (edges drawn, bent, dropped, made conditional).
 
 use crate::domain::id::WorkflowId;
+use crate::domain::json::JsonObject;
+use crate::domain::ticket::TaskWork;
 use crate::engine::definition::validate::{EmbeddedFact, Surroundings};
 use crate::engine::testing::{
-    approval, definition, end, fork, form, join, step, task, version_ref, workflow,
+    approval, definition, end, fork, form, join, object, step, task, version_ref, workflow,
 };
 use serde_json::{Value, json};
 
@@ -198,6 +200,10 @@ pub(crate) enum Block {
     Form,
     /// A form with a number and a choice that must be given, and rows.
     Numbers,
+    /// The same, and a task that is worked through row by row; its agent fills in a form for each if told so.
+    Rows {
+        agent_form: bool,
+    },
     Approval(u8),
     Parallel {
         rule: u8,
@@ -282,6 +288,19 @@ impl Drawing {
                 let id = self.add(numbers(&id));
                 (id.clone(), vec![(id, "SUBMIT_FORM", None)])
             }
+            Block::Rows { agent_form } => {
+                let ask = self.next_id("numbers");
+                let ask = self.add(numbers(&ask));
+                let id = self.next_id("each");
+                let mut work = task(&id);
+                work["linked_repeating_source"] = json!({"source_step_id": ask, "source_section_id": "rows", "context_field_keys": ["rows_amount"]});
+                if *agent_form {
+                    work["fields"] = json!([required("done", "TEXT", &json!({}))]);
+                }
+                let id = self.add(work);
+                self.connect(&[(ask.clone(), "SUBMIT_FORM", None)], &id);
+                (ask, vec![(id, "COMPLETE_TASK", None)])
+            }
             Block::Approval(who) => {
                 let id = self.next_id("ok");
                 let id = self.add(approval(&id, ["one", "two", "carl"][usize::from(*who)]));
@@ -303,15 +322,38 @@ impl Drawing {
             Block::Task => {
                 let id = self.next_id("task");
                 let mut work = task(&id);
-                if self.steps.len().is_multiple_of(2) {
-                    work["sla"] = json!({"due_minutes": 45, "escalations": [{"minutes_after_due": 10}]});
+                match self.steps.len() % 4 {
+                    0 => work["sla"] = json!({"due_minutes": 45, "escalations": [{"minutes_after_due": 10}]}),
+                    1 => {
+                        let told = [
+                            "manager",
+                            "requester",
+                            "assigned_agent",
+                            "approvers",
+                            "carl@example.com",
+                            "eve@elsewhere.example",
+                        ];
+                        work["sla"] = json!({"due_minutes": 90, "reminders": [{"minutes_before_due": 45, "recipients": told}],
+                                             "escalations": [{"minutes_after_due": 5, "recipients": told}]});
+                    }
+                    2 => work["sla"] = json!({"due_minutes": 200}),
+                    _ => {}
                 }
                 let id = self.add(work);
                 (id.clone(), vec![(id, "COMPLETE_TASK", None)])
             }
             Block::Note => {
                 let id = self.next_id("note");
-                let id = self.add(step(&id, "NOTIFY_STEP", json!({"recipients": ["requester"]})));
+                let note = match self.steps.len() % 3 {
+                    0 => json!({"recipients": ["requester"]}),
+                    1 => {
+                        json!({"recipients": ["manager", "approvers", "assigned_agent"], "notification_template": "TICKET_CREATED"})
+                    }
+                    _ => {
+                        json!({"recipients": ["carl@example.com", "nobody"], "notification_template": "NOTE_ADDED"})
+                    }
+                };
+                let id = self.add(step(&id, "NOTIFY_STEP", note));
                 (id.clone(), vec![(id, "COMPLETE_TASK", None)])
             }
             Block::Embedded(inner) => {
@@ -444,12 +486,23 @@ pub(crate) fn start_values(one: bool) -> Value {
 pub(crate) fn answers(one: bool) -> Value {
     let mut answers = start_values(one);
     let amount = if one { 50 } else { 7 };
-    let more = json!({"later_amount": amount, "later_kind": if one { "a" } else { "c" }, "amount": amount, "kind": "one", "__section_rows": [{"rows_amount": amount}]});
+    let more = json!({"later_amount": amount, "later_kind": if one { "a" } else { "c" }, "amount": amount, "kind": "one", "__section_rows": [{"rows_amount": amount}, {"rows_amount": 1}],
+                      "__section_items": [{"item": "Desk"}, {}]});
     answers
         .as_object_mut()
         .unwrap()
         .extend(more.as_object().unwrap().clone());
     answers
+}
+
+/// What an agent enters who has done every row of a task, or has left one out; nothing for a task without rows.
+pub(crate) fn rows_done(task: &TaskWork, all: bool) -> Option<JsonObject> {
+    let rows = task.linked.as_ref()?.get("linked_rows")?.as_array()?;
+    let done = rows.iter().skip(usize::from(!all));
+    let done: Vec<Value> = done
+        .map(|row| json!({"__source_row_index": row["__source_row_index"], "done": "yes"}))
+        .collect();
+    Some(object(json!({"linked_rows": done})))
 }
 
 /// The workflow that is embedded.

@@ -1,6 +1,6 @@
 //! What holds of every ticket after every command, and how people bring a ticket to its end.
 
-use super::graphs::answers;
+use super::graphs::{answers, rows_done};
 use crate::domain::audit::AuditEventType;
 use crate::domain::id::TicketStepId;
 use crate::domain::ticket::{
@@ -10,6 +10,7 @@ use crate::domain::workflow::StepType;
 use crate::engine::approval_tally::{Tally, tally};
 use crate::engine::testing::{World, complete, named, object};
 use crate::engine::{Command, Verdict, scopes, work_index};
+use serde_json::json;
 
 /// Everybody who plays; `mia` is the manager, `root` an administrator, `luke` is found in lookup tables, `eve` has no part in anything.
 pub(crate) const PEOPLE: [&str; 10] = [
@@ -229,6 +230,14 @@ fn ways_on(ticket: &Ticket) -> Vec<Command> {
                     agent: named("bob"),
                 });
                 ways.push(complete(id.clone()));
+                // The form of the agent, for each row if there are rows.
+                let rows = step.task.as_ref().and_then(|task| rows_done(task, true));
+                ways.push(Command::CompleteTask {
+                    step: id.clone(),
+                    execution_notes: None,
+                    output_values: rows.unwrap_or_else(|| object(json!({"done": "yes"}))),
+                    attachment_ids: vec![],
+                });
                 // Whoever has it may not be among those who play.
                 ways.push(Command::Reassign {
                     step: id,

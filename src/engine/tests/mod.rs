@@ -13,5 +13,6 @@ mod properties;
 mod publish;
 mod random_graphs;
 mod sla;
+mod take_up;
 
 use super::testing::{corpus, graphs, invariants};

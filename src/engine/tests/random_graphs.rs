@@ -30,6 +30,7 @@ fn block() -> impl Strategy<Value = Block> {
     let leaf = prop_oneof![
         1 => Just(Block::Form),
         1 => Just(Block::Numbers),
+        1 => any::<bool>().prop_map(|agent_form| Block::Rows { agent_form }),
         3 => (0..3_u8).prop_map(Block::Approval),
         2 => (0..5_u8, any::<bool>()).prop_map(|(rule, veto)| Block::Parallel { rule, veto }),
         3 => Just(Block::Task),
