@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use workflow_ops::domain::import::RepairRule;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -124,4 +125,19 @@ fn every_command_that_readme_names_exists_with_its_options() {
             }
         }
     }
+}
+
+#[test]
+fn the_hazards_said_to_be_left_in_stored_data_are_those_that_repair_rules_name() {
+    let hazards = |text: &str| -> BTreeSet<String> {
+        let found = found(r"\b(?:HZ-\d+[a-z]?|[STAC]\d+)\b", text);
+        found.into_iter().map(str::to_owned).collect()
+    };
+    let document = read("docs/hazards.md");
+    let (_, section) = document
+        .split_once("## What these defects left in stored data")
+        .unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let named: Vec<&str> = RepairRule::ALL.iter().map(|rule| rule.hazard()).collect();
+    assert_eq!(hazards(section), hazards(&named.join(", ")));
 }

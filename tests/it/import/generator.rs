@@ -2,7 +2,7 @@
 //! type in every state, and one scenario for each state that the reference's defects leave inconsistent.
 
 use super::beside::{SHARED_FILE, beside};
-use super::scenario::{ALL, SOUND, Scenario};
+use super::scenario::Scenario;
 use super::ticket_builder::{Drawn, TicketBuilder};
 use super::workflows::workflows;
 use bson::{Bson, Document, doc};
@@ -42,15 +42,15 @@ pub(crate) async fn generate(database: &Database, count: usize, seed: u64, now: 
     }
     beside(&mut sink, now);
     let mut generated = Generated::default();
-    let mut each = ALL.into_iter();
+    // One of each, then what a company has: most are sound.
+    let all = Scenario::all();
+    let (sound, unsound): (Vec<Scenario>, Vec<Scenario>) =
+        all.iter().partition(|scenario| scenario.repaired_by().is_none());
+    let mut each = all.into_iter();
     for _ in 0..count {
         let scenario = each.next().unwrap_or_else(|| {
-            let among = if random.random_bool(0.7) {
-                0..SOUND
-            } else {
-                SOUND..ALL.len()
-            };
-            ALL[random.random_range(among)]
+            let among = if random.random_bool(0.7) { &sound } else { &unsound };
+            among[random.random_range(0..among.len())]
         });
         let began = now.plus_minutes(-random.random_range(3_000..120_000));
         let ticket = play(scenario, &drawn, &mut random, began);
@@ -169,6 +169,20 @@ fn play(scenario: Scenario, drawn: &[Drawn], random: &mut StdRng, began: Timesta
             return t;
         }
         InBranches => return parallel(random),
+        InNestedBranches => {
+            let mut t = TicketBuilder::begin(&drawn[6], random, began);
+            t.wizard("form");
+            t.fork("fork", &[("b1", "First", "inner"), ("b2", "Second", "side")]);
+            t.activate("side", "ACTIVE");
+            // The branches of the inner fork take the place of the outer ones (HZ-9b).
+            t.fork("inner", &[("b1", "First", "left"), ("b2", "Second", "right")]);
+            for key in ["left", "right"] {
+                t.activate(key, "ACTIVE");
+                t.assign(key, "ivan.novak");
+            }
+            t.created();
+            return t;
+        }
         LateBranch | EndForgotten => {
             let mut t = whoever(random);
             t.complete_task("left");
@@ -183,7 +197,11 @@ fn play(scenario: Scenario, drawn: &[Drawn], random: &mut StdRng, began: Timesta
             }
             return t;
         }
-        InEmbedded | EmbeddedRunStopped | CompletedThroughBranches => {
+        InEmbedded
+        | EmbeddedRunStopped
+        | EmbeddedRunRejected
+        | EmbeddedRunCancelled
+        | CompletedThroughBranches => {
             let mut t = parallel(random);
             t.assign("left", "ivan.novak");
             t.complete_task("left");
@@ -197,6 +215,20 @@ fn play(scenario: Scenario, drawn: &[Drawn], random: &mut StdRng, began: Timesta
             t.assign("look", "tom.becker");
             if scenario == EmbeddedRunStopped {
                 t.complete_task("look");
+            }
+            if scenario == EmbeddedRunRejected {
+                t.complete_task("look");
+                t.ask("sign", &["maria.lopez"], None);
+                t.vote("sign", 0, "REJECTED");
+                t.complete("sign", Some("REJECTED"));
+                t.state("sign", "REJECTED");
+            }
+            if scenario == EmbeddedRunCancelled {
+                t.end_assignments();
+                for key in ["look", "sign"] {
+                    t.complete(key, Some("CANCELLED"));
+                    t.state(key, "CANCELLED");
+                }
             }
             if scenario == CompletedThroughBranches {
                 t.complete_task("look");
@@ -279,6 +311,10 @@ fn play(scenario: Scenario, drawn: &[Drawn], random: &mut StdRng, began: Timesta
             return t;
         }
         OrphanOfFailedCreation => return t,
+        NothingEntered => {
+            t.created();
+            return t;
+        }
         VersionIsMissing => {
             t.wizard("form");
             t.ask("approve", &["mark.stone"], None);

@@ -4,6 +4,7 @@ mod bars;
 mod beside;
 mod conversations;
 mod findings;
+mod finished;
 mod generator;
 mod http;
 mod interrupted;

@@ -119,5 +119,29 @@ pub(crate) fn workflows() -> Vec<Drawn> {
             vec![form("form"), task("work", "Lost")],
             vec![],
         ),
+        drawn(
+            7,
+            "Within each other",
+            "form",
+            vec![
+                form("form"),
+                fork("fork", "FAIL_ALL", "inner", "side"),
+                fork("inner", "FAIL_ALL", "left", "right"),
+                task("left", "One way"),
+                task("right", "Other way"),
+                join("inner_join", "inner", "ALL"),
+                task("side", "Beside"),
+                join("join", "fork", "ALL"),
+                end("end"),
+            ],
+            vec![
+                edge("form", "fork", "SUBMIT_FORM"),
+                edge("left", "inner_join", "COMPLETE_TASK"),
+                edge("right", "inner_join", "COMPLETE_TASK"),
+                edge("inner_join", "join", "COMPLETE_TASK"),
+                edge("side", "join", "COMPLETE_TASK"),
+                edge("join", "end", "COMPLETE_TASK"),
+            ],
+        ),
     ]
 }
