@@ -1,7 +1,7 @@
 //! `/change-requests` (contract engine-actions 7.3).
 
 use super::envelope::ApiResult;
-use super::extract::{ApiJson, ApiPath, ApiQuery, Caller};
+use super::extract::{ApiJson, ApiPath, ApiQuery, Caller, WindowQuery};
 use super::tickets::CommandContext;
 use super::view::change_request::{AttachmentChangeView, ChangeRequestView, FieldChangeView};
 use super::view::ticket::form_version;
@@ -140,8 +140,9 @@ impl From<&ChangeRequestItem> for ListedChangeRequest {
 struct ReviewPage {
     items: Vec<ListedChangeRequest>,
     total: usize,
-    skip: u32,
-    limit: u32,
+    skip: u64,
+    #[schema(minimum = 1, maximum = 100)]
+    limit: i64,
 }
 
 /// How many change requests wait.
@@ -172,26 +173,6 @@ struct Comparison {
 struct ChangeRequestHistory {
     items: Vec<ChangeRequestView>,
     total: usize,
-}
-
-/// A window of a list.
-#[derive(Debug, Deserialize, Validate, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct WindowQuery {
-    /// How many rows are left out.
-    #[garde(range(max = 1_000_000))]
-    #[serde(default)]
-    #[param(minimum = 0, maximum = 1_000_000, default = 0)]
-    skip: u32,
-    /// 1 to 100.
-    #[garde(range(min = 1, max = 100))]
-    #[serde(default = "usual_limit")]
-    #[param(minimum = 1, maximum = 100, default = 50)]
-    limit: u32,
-}
-
-const fn usual_limit() -> u32 {
-    50
 }
 
 /// Which versions are compared.
@@ -265,19 +246,19 @@ async fn create_change_request(
 async fn list_to_review(
     State(app): State<App>,
     caller: Caller,
-    ApiQuery(query): ApiQuery<WindowQuery>,
+    ApiQuery(window): ApiQuery<WindowQuery>,
 ) -> ApiResult<Json<ReviewPage>> {
-    let whole = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    let skip = usize::try_from(window.skipped()).unwrap_or(usize::MAX);
     let found = app
         .change_requests
-        .to_review(&caller, whole(query.skip), whole(query.limit))
+        .to_review(&caller, skip, window.size())
         .await?;
     let items = found.items.iter().map(Into::into).collect();
     Ok(Json(ReviewPage {
         items,
         total: found.total,
-        skip: query.skip,
-        limit: query.limit,
+        skip: window.skipped(),
+        limit: window.limit,
     }))
 }
 

@@ -14,10 +14,11 @@ use axum::response::Response;
 use bytes::Bytes;
 use csv::{Terminator, WriterBuilder};
 use futures::{StreamExt, TryStreamExt, stream};
+use garde::Validate;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::borrow::Cow;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 /// Rows are sent when they fill this many bytes.
 const CHUNK: usize = 16 << 10;
@@ -31,6 +32,17 @@ pub(crate) enum ExportFormat {
     Csv,
     /// One JSON object a line.
     Jsonl,
+}
+
+/// In which form a file is wanted.
+#[derive(Debug, Clone, Copy, Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct FormatQuery {
+    /// `csv` or `jsonl`.
+    #[garde(skip)]
+    #[serde(default)]
+    #[param(value_type = Option<ExportFormat>, inline)]
+    pub(crate) format: ExportFormat,
 }
 
 /// A row of an export: an object with the same keys each time.

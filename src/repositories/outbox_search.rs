@@ -82,7 +82,7 @@ pub struct PageRequest {
     /// How many to leave out.
     pub skip: u64,
     /// How many to return.
-    pub limit: u32,
+    pub limit: i64,
 }
 
 /// How many mails stand where, by template and by failed attempts.
@@ -117,7 +117,7 @@ impl OutboxRepo {
             paging.push(doc! {"$sort": {page.order.field(): direction, "notification_id": direction}});
         }
         paging.push(doc! {"$skip": i64::try_from(page.skip).unwrap_or(i64::MAX)});
-        paging.push(doc! {"$limit": i64::from(page.limit)});
+        paging.push(doc! {"$limit": page.limit});
         // Lists show no bodies, and those are by far the largest part of a row.
         paging.push(doc! {"$project": {"rendered": 0}});
         let documents: Vec<Document> = self.documents().aggregate(paging).await?.try_collect().await?;

@@ -2,7 +2,7 @@
 
 use super::{Done, body_email, changed_by, path_email};
 use crate::api::envelope::ApiResult;
-use crate::api::extract::{ApiJson, ApiPath, ApiQuery, Caller, ClientAddress};
+use crate::api::extract::{ApiJson, ApiPath, ApiQueries, Caller, ClientAddress, WindowQuery};
 use crate::api::view::page::SkipPage;
 use crate::api::view::wire_time::{wire_time, wire_time_option};
 use crate::app::App;
@@ -80,30 +80,13 @@ pub(super) struct AdminDone {
 
 /// Which rows are wanted.
 #[derive(Debug, Deserialize, Validate, utoipa::IntoParams)]
-#[serde(default)]
 #[into_params(parameter_in = Query)]
-struct Window {
+struct Which {
     /// Also rows that were taken away.
     #[garde(skip)]
+    #[serde(default)]
+    #[param(default = false)]
     include_inactive: bool,
-    /// Rows left out before the window.
-    #[garde(range(min = 0))]
-    #[param(minimum = 0, default = 0)]
-    skip: i64,
-    /// Rows in the window.
-    #[garde(range(min = 1, max = 100))]
-    #[param(minimum = 1, maximum = 100, default = 50)]
-    limit: i64,
-}
-
-impl Default for Window {
-    fn default() -> Self {
-        Self {
-            include_inactive: false,
-            skip: 0,
-            limit: 50,
-        }
-    }
 }
 
 /// Whom to give a role.
@@ -168,15 +151,15 @@ impl RoleGrant {
 }
 
 /// People who may design workflows by a role, newest first.
-#[utoipa::path(get, path = "/designers", tag = "access", operation_id = "list_designers", params(Window),
+#[utoipa::path(get, path = "/designers", tag = "access", operation_id = "list_designers", params(Which, WindowQuery),
     responses((status = 200, body = SkipPage<AdminUser>)))]
 async fn list_designers(
     State(app): State<App>,
     caller: Caller,
-    ApiQuery(window): ApiQuery<Window>,
+    ApiQueries((which, window)): ApiQueries<(Which, WindowQuery)>,
 ) -> ApiResult<Json<SkipPage<AdminUser>>> {
     require_admin(&caller)?;
-    page(&app, Some(AdminRole::Designer), &window).await
+    page(&app, Some(AdminRole::Designer), &which, window).await
 }
 
 /// Lets a person design workflows.
@@ -213,15 +196,15 @@ async fn delete_designer(
 }
 
 /// People with any administrator's role, the highest first.
-#[utoipa::path(get, path = "/admins", tag = "access", operation_id = "list_admins", params(Window),
+#[utoipa::path(get, path = "/admins", tag = "access", operation_id = "list_admins", params(Which, WindowQuery),
     responses((status = 200, body = SkipPage<AdminUser>)))]
 async fn list_admins(
     State(app): State<App>,
     caller: Caller,
-    ApiQuery(window): ApiQuery<Window>,
+    ApiQueries((which, window)): ApiQueries<(Which, WindowQuery)>,
 ) -> ApiResult<Json<SkipPage<AdminUser>>> {
     require_admin(&caller)?;
-    page(&app, None, &window).await
+    page(&app, None, &which, window).await
 }
 
 /// Makes a person an administrator.
@@ -258,17 +241,22 @@ async fn delete_admin(
     Ok(Json(taken(&row)))
 }
 
-async fn page(app: &App, role: Option<AdminRole>, window: &Window) -> ApiResult<Json<SkipPage<AdminUser>>> {
-    let skip = window.skip.unsigned_abs();
+async fn page(
+    app: &App,
+    role: Option<AdminRole>,
+    which: &Which,
+    window: WindowQuery,
+) -> ApiResult<Json<SkipPage<AdminUser>>> {
+    let (skip, limit) = (window.skipped(), window.limit);
     let (rows, total) = app
         .access
-        .list_admins(role, window.include_inactive, skip, window.limit)
+        .list_admins(role, which.include_inactive, skip, limit)
         .await?;
     Ok(Json(SkipPage {
         items: rows.iter().map(AdminUser::from).collect(),
         total,
         skip,
-        limit: window.limit,
+        limit,
     }))
 }
 

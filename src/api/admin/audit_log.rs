@@ -2,8 +2,8 @@
 
 use super::changed_by;
 use crate::api::envelope::ApiResult;
-use crate::api::export::{ExportFormat, ExportRow, file};
-use crate::api::extract::{ApiQuery, Caller, ClientAddress};
+use crate::api::export::{ExportRow, FormatQuery, file};
+use crate::api::extract::{ApiQueries, Caller, ClientAddress, WindowQuery};
 use crate::api::schema::instant;
 use crate::api::view::page::SkipPage;
 use crate::api::view::wire_time::{RequestInstant, wire_time};
@@ -62,7 +62,6 @@ impl AdminAction {
 
 /// Which events are wanted.
 #[derive(Debug, Deserialize, Validate, utoipa::IntoParams)]
-#[serde(default)]
 #[into_params(parameter_in = Query)]
 struct Search {
     /// Exactly this action.
@@ -85,28 +84,6 @@ struct Search {
     #[garde(skip)]
     #[param(schema_with = instant)]
     to_date: Option<RequestInstant>,
-    /// Rows left out before the window.
-    #[garde(range(min = 0))]
-    #[param(minimum = 0, default = 0)]
-    skip: i64,
-    /// Rows in the window.
-    #[garde(range(min = 1, max = 100))]
-    #[param(minimum = 1, maximum = 100, default = 50)]
-    limit: i64,
-}
-
-impl Default for Search {
-    fn default() -> Self {
-        Self {
-            action: None,
-            actor_email: None,
-            target_email: None,
-            from_date: None,
-            to_date: None,
-            skip: 0,
-            limit: 50,
-        }
-    }
 }
 
 /// An event of the log.
@@ -150,16 +127,20 @@ impl From<AdminAuditEvent> for AdminAuditView {
 }
 
 /// What administrators did, newest first; reading it is logged too.
-#[utoipa::path(get, path = "/audit-log", tag = "access", operation_id = "list_admin_audit_log", params(Search),
-    responses((status = 200, body = SkipPage<AdminAuditView>)))]
+#[utoipa::path(get, path = "/audit-log", tag = "access", operation_id = "list_admin_audit_log",
+    params(Search, WindowQuery), responses((status = 200, body = SkipPage<AdminAuditView>)))]
 async fn list_audit_log(
     State(app): State<App>,
     caller: Caller,
     address: ClientAddress,
-    ApiQuery(search): ApiQuery<Search>,
+    ApiQueries((search, window)): ApiQueries<(Search, WindowQuery)>,
 ) -> ApiResult<Json<SkipPage<AdminAuditView>>> {
     require_admin(&caller)?;
-    let query = search.into_query();
+    let query = AuditQuery {
+        filter: search.into(),
+        skip: window.skipped(),
+        limit: window.limit,
+    };
     let page = app
         .access
         .read_audit_log(&query, &changed_by(&caller, address))
@@ -172,55 +153,20 @@ async fn list_audit_log(
     }))
 }
 
-impl Search {
-    fn into_query(self) -> AuditQuery {
-        AuditQuery {
-            filter: AdminAuditFilter {
-                action: self.action.and_then(AdminAction::word),
-                actor: filled(self.actor_email),
-                target: filled(self.target_email),
-                from: self.from_date.map(RequestInstant::from),
-                until: self.to_date.map(RequestInstant::until),
-            },
-            skip: self.skip.unsigned_abs(),
-            limit: self.limit,
+impl From<Search> for AdminAuditFilter {
+    fn from(search: Search) -> Self {
+        Self {
+            action: search.action.and_then(AdminAction::word),
+            actor: filled(search.actor_email),
+            target: filled(search.target_email),
+            from: search.from_date.map(RequestInstant::from),
+            until: search.to_date.map(RequestInstant::until),
         }
     }
 }
 
 fn filled(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.trim().is_empty())
-}
-
-/// Which events are wanted, and in which form.
-#[derive(Debug, Deserialize, Validate, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-struct ExportQuery {
-    /// `csv` or `jsonl`.
-    #[garde(skip)]
-    #[serde(default)]
-    #[param(value_type = Option<ExportFormat>, inline)]
-    format: ExportFormat,
-    /// Exactly this action.
-    #[garde(skip)]
-    #[param(inline)]
-    action: Option<AdminAction>,
-    /// Part of the actor's address or name, in any case.
-    #[garde(length(chars, max = 200))]
-    #[param(max_length = 200)]
-    actor_email: Option<String>,
-    /// Part of the target's address or name, in any case.
-    #[garde(length(chars, max = 200))]
-    #[param(max_length = 200)]
-    target_email: Option<String>,
-    /// Not before this date or instant.
-    #[garde(skip)]
-    #[param(schema_with = instant)]
-    from_date: Option<RequestInstant>,
-    /// Not after this date (its end) or instant.
-    #[garde(skip)]
-    #[param(schema_with = instant)]
-    to_date: Option<RequestInstant>,
 }
 
 impl ExportRow for AdminAuditView {
@@ -239,24 +185,18 @@ impl ExportRow for AdminAuditView {
 
 /// What administrators did as a file, newest first, at most 100 000 events; the export is logged too.
 #[utoipa::path(get, path = "/audit-log/export", tag = "access", operation_id = "export_admin_audit_log",
-    params(ExportQuery),
+    params(Search, FormatQuery),
     responses((status = 200, content((String = "text/csv"), (AdminAuditView = "application/x-ndjson")))))]
 async fn export_audit_log(
     State(app): State<App>,
     caller: Caller,
     address: ClientAddress,
-    ApiQuery(query): ApiQuery<ExportQuery>,
+    ApiQueries((search, form)): ApiQueries<(Search, FormatQuery)>,
 ) -> ApiResult<Response> {
     require_admin(&caller)?;
-    let filter = AdminAuditFilter {
-        action: query.action.and_then(AdminAction::word),
-        actor: filled(query.actor_email),
-        target: filled(query.target_email),
-        from: query.from_date.map(RequestInstant::from),
-        until: query.to_date.map(RequestInstant::until),
-    };
+    let filter = search.into();
     let by = changed_by(&caller, address);
     let events = app.access.export_audit_log(&filter, &by).await?;
     let rows = events.map_ok(AdminAuditView::from).boxed();
-    file(&app, rows, query.format, "audit-log").await
+    file(&app, rows, form.format, "audit-log").await
 }

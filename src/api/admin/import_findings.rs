@@ -1,7 +1,8 @@
 //! `/admin/import-findings`: what an import from the reference could not repair, or has to tell (`docs/import.md`).
 
 use crate::api::envelope::ApiResult;
-use crate::api::extract::{ApiQuery, Caller};
+use crate::api::extract::{ApiQueries, Caller, WindowQuery};
+use crate::api::schema::list_of_words;
 use crate::api::view::page::SkipPage;
 use crate::app::App;
 use crate::domain::import::RepairRule;
@@ -25,7 +26,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
 struct Search {
     /// Any of these rules.
     #[serde(default)]
-    #[param(value_type = Vec<String>)]
+    #[param(schema_with = list_of_words::<RepairRule>)]
     rule: Vec<RepairRule>,
     /// Only what somebody must look at; the others are repairs that need nobody.
     #[serde(default)]
@@ -33,24 +34,12 @@ struct Search {
     to_look_at: bool,
     /// The reference's collection.
     #[garde(length(chars, max = 100))]
+    #[param(max_length = 100)]
     collection: Option<String>,
     /// The id of the document in the reference's collection.
     #[garde(length(chars, max = 200))]
+    #[param(max_length = 200)]
     subject: Option<String>,
-    /// How many to leave out.
-    #[garde(range(max = 1_000_000))]
-    #[serde(default)]
-    #[param(value_type = Option<u32>, maximum = 1_000_000, default = 0)]
-    skip: u32,
-    /// 1 to 100.
-    #[garde(range(min = 1, max = 100))]
-    #[serde(default = "fifty")]
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 100, default = 50)]
-    limit: u32,
-}
-
-const fn fifty() -> u32 {
-    50
 }
 
 /// Something that an import has to tell.
@@ -92,12 +81,12 @@ impl From<Finding> for ImportFindingView {
 
 /// What an import has to tell, in the order of collections and documents; for super administrators. Counting stops at
 /// 10 000.
-#[utoipa::path(get, path = "/import-findings", tag = "admin", operation_id = "list_import_findings", params(Search),
-    responses((status = 200, body = SkipPage<ImportFindingView>)))]
+#[utoipa::path(get, path = "/import-findings", tag = "admin", operation_id = "list_import_findings",
+    params(Search, WindowQuery), responses((status = 200, body = SkipPage<ImportFindingView>)))]
 async fn list_import_findings(
     State(app): State<App>,
     caller: Caller,
-    ApiQuery(search): ApiQuery<Search>,
+    ApiQueries((search, window)): ApiQueries<(Search, WindowQuery)>,
 ) -> ApiResult<Json<SkipPage<ImportFindingView>>> {
     let filter = FindingFilter {
         rules: search.rule,
@@ -105,7 +94,7 @@ async fn list_import_findings(
         collection: search.collection,
         subject: search.subject,
     };
-    let (skip, limit) = (u64::from(search.skip), i64::from(search.limit));
+    let (skip, limit) = (window.skipped(), window.limit);
     let (found, total) = app
         .admin
         .import_findings

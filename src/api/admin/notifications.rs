@@ -3,7 +3,7 @@
 mod views;
 
 use crate::api::envelope::ApiResult;
-use crate::api::extract::{ApiJson, ApiPath, ApiQuery, Caller, ClientAddress};
+use crate::api::extract::{ApiJson, ApiPath, ApiQueries, ApiQuery, Caller, ClientAddress, PageQuery};
 use crate::api::schema::{instant, words};
 use crate::api::view::wire_time::RequestInstant;
 use crate::app::App;
@@ -55,7 +55,7 @@ enum SortOrder {
     Desc,
 }
 
-/// Which mails are wanted, and which page of them.
+/// Which mails are wanted, in which order.
 #[derive(Debug, Deserialize, Validate, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[garde(allow_unvalidated)]
@@ -78,38 +78,12 @@ struct ListQuery {
     /// Not newer than this; a date means its end.
     #[param(schema_with = instant)]
     to_date: Option<RequestInstant>,
-    /// From 1.
-    #[garde(range(min = 1, max = 1_000_000))]
-    #[serde(default = "one")]
-    #[param(value_type = Option<u32>, default = 1, minimum = 1, maximum = 1_000_000)]
-    page: u32,
-    /// 1 to 100.
-    #[garde(range(min = 1, max = 100))]
-    #[serde(default = "twenty")]
-    #[param(value_type = Option<u32>, default = 20, minimum = 1, maximum = 100)]
-    page_size: u32,
     #[serde(default)]
     #[param(inline, value_type = Option<SortBy>)]
     sort_by: SortBy,
     #[serde(default)]
     #[param(inline, value_type = Option<SortOrder>)]
     sort_order: SortOrder,
-}
-
-/// A page of the failed mails.
-#[derive(Debug, Deserialize, Validate, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-struct FailedQuery {
-    /// From 1.
-    #[garde(range(min = 1, max = 1_000_000))]
-    #[serde(default = "one")]
-    #[param(value_type = Option<u32>, default = 1, minimum = 1, maximum = 1_000_000)]
-    page: u32,
-    /// 1 to 100.
-    #[garde(range(min = 1, max = 100))]
-    #[serde(default = "twenty")]
-    #[param(value_type = Option<u32>, default = 20, minimum = 1, maximum = 100)]
-    page_size: u32,
 }
 
 /// A range of time.
@@ -149,14 +123,6 @@ struct MailAnswer {
     notification_id: String,
 }
 
-const fn one() -> u32 {
-    1
-}
-
-const fn twenty() -> u32 {
-    20
-}
-
 impl ListQuery {
     fn filter(&self) -> OutboxFilter {
         OutboxFilter {
@@ -169,7 +135,7 @@ impl ListQuery {
         }
     }
 
-    fn page(&self) -> PageRequest {
+    fn page(&self, page: PageQuery) -> PageRequest {
         PageRequest {
             order: match self.sort_by {
                 SortBy::CreatedAt => OutboxOrder::CreatedAt,
@@ -180,30 +146,26 @@ impl ListQuery {
                 SortBy::NextRetryAt => OutboxOrder::NextRetryAt,
             },
             descending: self.sort_order == SortOrder::Desc,
-            skip: skipped(self.page, self.page_size),
-            limit: self.page_size,
+            skip: page.skipped(),
+            limit: page.page_size,
         }
     }
 }
 
-fn skipped(page: u32, page_size: u32) -> u64 {
-    u64::from(page.saturating_sub(1)) * u64::from(page_size)
-}
-
 /// The mails that pass the filter; counting stops at 10 000.
-#[utoipa::path(get, path = "/notifications", tag = "admin", operation_id = "list_outbox", params(ListQuery),
-    responses((status = 200, body = MailPage)))]
+#[utoipa::path(get, path = "/notifications", tag = "admin", operation_id = "list_outbox",
+    params(ListQuery, PageQuery), responses((status = 200, body = MailPage)))]
 async fn list_mails(
     State(app): State<App>,
     caller: Caller,
-    ApiQuery(query): ApiQuery<ListQuery>,
+    ApiQueries((query, page)): ApiQueries<(ListQuery, PageQuery)>,
 ) -> ApiResult<Json<MailPage>> {
     let found = app
         .admin
         .outbox
-        .list(&caller, &query.filter(), query.page())
+        .list(&caller, &query.filter(), query.page(page))
         .await?;
-    Ok(Json(MailPage::new(found, query.page, query.page_size)))
+    Ok(Json(MailPage::new(found, page)))
 }
 
 /// The outbox in figures.
@@ -221,15 +183,18 @@ async fn mail_dashboard(
 
 /// The failed mails, oldest first.
 #[utoipa::path(get, path = "/notifications/failed", tag = "admin", operation_id = "list_failed_outbox",
-    params(FailedQuery), responses((status = 200, body = FailedPage)))]
+    params(PageQuery), responses((status = 200, body = FailedPage)))]
 async fn list_failed_mails(
     State(app): State<App>,
     caller: Caller,
-    ApiQuery(query): ApiQuery<FailedQuery>,
+    ApiQuery(page): ApiQuery<PageQuery>,
 ) -> ApiResult<Json<FailedPage>> {
-    let skip = skipped(query.page, query.page_size);
-    let found = app.admin.outbox.failed(&caller, skip, query.page_size).await?;
-    Ok(Json(FailedPage::new(found, query.page, query.page_size)))
+    let found = app
+        .admin
+        .outbox
+        .failed(&caller, page.skipped(), page.page_size)
+        .await?;
+    Ok(Json(FailedPage::new(found, page)))
 }
 
 /// How many mails stand where.

@@ -1,8 +1,8 @@
 //! `/admin/ticket-audit` (contract http-admin-notifications 9).
 
 use crate::api::envelope::ApiResult;
-use crate::api::export::{ExportFormat, file};
-use crate::api::extract::{ApiQuery, Caller};
+use crate::api::export::{FormatQuery, file};
+use crate::api::extract::{ApiQueries, Caller, WindowQuery};
 use crate::api::schema::{instant, list_of_words, words};
 use crate::api::view::audit_trail::AuditTrailRow;
 use crate::api::view::page::SkipPage;
@@ -60,20 +60,20 @@ struct Search {
     /// Not newer than this; a date means its end.
     #[param(schema_with = instant)]
     to_date: Option<RequestInstant>,
-    /// How many to leave out.
-    #[garde(range(max = 1_000_000))]
-    #[serde(default)]
-    #[param(value_type = Option<u32>, default = 0, maximum = 1_000_000)]
-    skip: u32,
-    /// 1 to 100.
-    #[garde(range(min = 1, max = 100))]
-    #[serde(default = "fifty")]
-    #[param(value_type = Option<u32>, default = 50, minimum = 1, maximum = 100)]
-    limit: u32,
 }
 
-const fn fifty() -> u32 {
-    50
+impl From<Search> for TicketAuditQuery {
+    fn from(search: Search) -> Self {
+        Self {
+            ticket_id: search.ticket_id,
+            ticket_step_id: search.ticket_step_id,
+            event_types: search.event_type,
+            actor: search.actor_email.filter(|text| !text.trim().is_empty()),
+            correlation_id: search.correlation_id,
+            from: search.from_date.map(RequestInstant::from),
+            to: search.to_date.map(RequestInstant::until),
+        }
+    }
 }
 
 /// Something that happened to a ticket.
@@ -107,24 +107,19 @@ impl From<AuditRow> for TicketAuditView {
 }
 
 /// What happened to tickets, newest first; counting stops at 10 000.
-#[utoipa::path(get, path = "/ticket-audit", tag = "admin", operation_id = "search_ticket_audit", params(Search),
-    responses((status = 200, body = SkipPage<TicketAuditView>)))]
+#[utoipa::path(get, path = "/ticket-audit", tag = "admin", operation_id = "search_ticket_audit",
+    params(Search, WindowQuery), responses((status = 200, body = SkipPage<TicketAuditView>)))]
 async fn search_ticket_audit(
     State(app): State<App>,
     caller: Caller,
-    ApiQuery(search): ApiQuery<Search>,
+    ApiQueries((search, window)): ApiQueries<(Search, WindowQuery)>,
 ) -> ApiResult<Json<SkipPage<TicketAuditView>>> {
-    let query = TicketAuditQuery {
-        ticket_id: search.ticket_id,
-        ticket_step_id: search.ticket_step_id,
-        event_types: search.event_type,
-        actor: search.actor_email.filter(|text| !text.trim().is_empty()),
-        correlation_id: search.correlation_id,
-        from: search.from_date.map(RequestInstant::from),
-        to: search.to_date.map(RequestInstant::until),
-    };
-    let (skip, limit) = (u64::from(search.skip), i64::from(search.limit));
-    let (rows, total) = app.admin.ticket_audit.search(&caller, query, skip, limit).await?;
+    let (skip, limit) = (window.skipped(), window.limit);
+    let (rows, total) = app
+        .admin
+        .ticket_audit
+        .search(&caller, search.into(), skip, limit)
+        .await?;
     Ok(Json(SkipPage {
         items: rows.into_iter().map(Into::into).collect(),
         total,
@@ -133,62 +128,16 @@ async fn search_ticket_audit(
     }))
 }
 
-/// Which events are wanted, and in which form; a ticket, a correlation id or a range of at most 31 days is needed.
-#[derive(Debug, Deserialize, Validate, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[garde(allow_unvalidated)]
-struct ExportQuery {
-    /// `csv` or `jsonl`.
-    #[serde(default)]
-    #[param(value_type = Option<ExportFormat>, inline)]
-    format: ExportFormat,
-    /// The ticket.
-    #[garde(length(chars, max = 100))]
-    #[param(max_length = 100)]
-    ticket_id: Option<String>,
-    /// The step; without its ticket or a correlation id it is looked for among the newest 100 000 events.
-    #[garde(length(chars, max = 100))]
-    #[param(max_length = 100)]
-    ticket_step_id: Option<String>,
-    /// Any of these events.
-    #[serde(default)]
-    #[param(schema_with = list_of_words::<AuditEventType>)]
-    event_type: Vec<AuditEventType>,
-    /// Text within the actor's address.
-    #[garde(length(chars, max = 200))]
-    #[param(max_length = 200)]
-    actor_email: Option<String>,
-    /// The request.
-    #[garde(length(chars, max = 128))]
-    #[param(max_length = 128)]
-    correlation_id: Option<String>,
-    /// Not older than this.
-    #[param(schema_with = instant)]
-    from_date: Option<RequestInstant>,
-    /// Not newer than this; a date means its end.
-    #[param(schema_with = instant)]
-    to_date: Option<RequestInstant>,
-}
-
 /// What happened to tickets as a file, newest first, at most 100 000 events; all as they are at one moment.
 #[utoipa::path(get, path = "/ticket-audit/export", tag = "admin", operation_id = "export_ticket_audit",
-    params(ExportQuery),
+    params(Search, FormatQuery),
     responses((status = 200, content((String = "text/csv"), (AuditTrailRow = "application/x-ndjson")))))]
 async fn export_ticket_audit(
     State(app): State<App>,
     caller: Caller,
-    ApiQuery(query): ApiQuery<ExportQuery>,
+    ApiQueries((search, form)): ApiQueries<(Search, FormatQuery)>,
 ) -> ApiResult<Response> {
-    let wanted = TicketAuditQuery {
-        ticket_id: query.ticket_id,
-        ticket_step_id: query.ticket_step_id,
-        event_types: query.event_type,
-        actor: query.actor_email.filter(|text| !text.trim().is_empty()),
-        correlation_id: query.correlation_id,
-        from: query.from_date.map(RequestInstant::from),
-        to: query.to_date.map(RequestInstant::until),
-    };
-    let events = app.admin.ticket_audit.export(&caller, wanted).await?;
+    let events = app.admin.ticket_audit.export(&caller, search.into()).await?;
     let rows = events.map_ok(AuditTrailRow::from).boxed();
-    file(&app, rows, query.format, "ticket-audit").await
+    file(&app, rows, form.format, "ticket-audit").await
 }

@@ -2,7 +2,7 @@
 
 use super::{Done, body_email, changed_by, path_email};
 use crate::api::envelope::ApiResult;
-use crate::api::extract::{ApiJson, ApiPath, ApiQuery, Caller, ClientAddress};
+use crate::api::extract::{ApiJson, ApiPath, ApiQueries, Caller, ClientAddress, WindowQuery};
 use crate::api::view::page::SkipPage;
 use crate::api::view::wire_time::{wire_time, wire_time_option};
 use crate::app::App;
@@ -131,30 +131,13 @@ struct UserAccessFound {
 
 /// Which records are wanted.
 #[derive(Debug, Deserialize, Validate, utoipa::IntoParams)]
-#[serde(default)]
 #[into_params(parameter_in = Query)]
-struct Window {
-    /// Rows left out before the window.
-    #[garde(range(min = 0))]
-    #[param(minimum = 0, default = 0)]
-    skip: i64,
-    /// Rows in the window.
-    #[garde(range(min = 1, max = 100))]
-    #[param(minimum = 1, maximum = 100, default = 50)]
-    limit: i64,
+struct Which {
     /// Also revoked records.
     #[garde(skip)]
+    #[serde(default)]
+    #[param(default = false)]
     include_inactive: bool,
-}
-
-impl Default for Window {
-    fn default() -> Self {
-        Self {
-            skip: 0,
-            limit: 50,
-            include_inactive: false,
-        }
-    }
 }
 
 /// Whom to give which personas; at least one.
@@ -194,24 +177,24 @@ struct Update {
 }
 
 /// Everybody with personas, by address.
-#[utoipa::path(get, path = "/user-access", tag = "access", operation_id = "list_user_access", params(Window),
+#[utoipa::path(get, path = "/user-access", tag = "access", operation_id = "list_user_access", params(Which, WindowQuery),
     responses((status = 200, body = SkipPage<UserAccess>)))]
 async fn list_user_access(
     State(app): State<App>,
     caller: Caller,
-    ApiQuery(window): ApiQuery<Window>,
+    ApiQueries((which, window)): ApiQueries<(Which, WindowQuery)>,
 ) -> ApiResult<Json<SkipPage<UserAccess>>> {
     require_admin(&caller)?;
-    let skip = window.skip.unsigned_abs();
+    let (skip, limit) = (window.skipped(), window.limit);
     let (rows, total) = app
         .access
-        .list_personas(window.include_inactive, skip, window.limit)
+        .list_personas(which.include_inactive, skip, limit)
         .await?;
     Ok(Json(SkipPage {
         items: rows.iter().map(UserAccess::from).collect(),
         total,
         skip,
-        limit: window.limit,
+        limit,
     }))
 }
 

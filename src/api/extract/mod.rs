@@ -9,13 +9,15 @@ mod path;
 mod preconditions;
 mod query;
 mod request_context;
+mod window;
 
 pub use body::{ApiJson, OptionalJson};
 pub use caller::Caller;
 pub use path::ApiPath;
 pub use preconditions::{IdempotencyKey, IfMatch};
-pub use query::ApiQuery;
+pub use query::{ApiQueries, ApiQuery};
 pub use request_context::{ClientAddress, Correlation, RequestContext};
+pub use window::{PageQuery, WindowQuery};
 
 use crate::domain::error::{FieldError, ServiceError};
 pub(super) use body::buffer as whole_body;

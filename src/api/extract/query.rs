@@ -24,11 +24,91 @@ where
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let query = parts.uri.query().unwrap_or_default();
-        let texts: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
-        refuse_nul(&texts)?;
-        Ok(Self(read_valid(Origin::Query, &gather(texts))?))
+        Ok(Self(read_valid(Origin::Query, &texts_of(parts)?)?))
     }
+}
+
+/// The query string as several types, each with keys of its own: what is wanted, in which order, which page of it. Read
+/// as [`ApiQuery`] reads one; the faults of all are answered together.
+#[derive(Debug, Clone)]
+pub struct ApiQueries<T>(pub T);
+
+impl<T, S> FromRequestParts<S> for ApiQueries<T>
+where
+    T: QueryParts,
+    S: Send + Sync,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let mut faults = Faults::default();
+        let read = T::read(&texts_of(parts)?, &mut faults)?;
+        match read {
+            Some(read) if faults.0.is_empty() => Ok(Self(read)),
+            Some(_) | None => Err(ServiceError::InvalidInput(faults.0).into()),
+        }
+    }
+}
+
+/// What is wrong with a query string so far.
+#[derive(Debug, Default)]
+pub struct Faults(Vec<FieldError>);
+
+impl Faults {
+    fn of<T>(&mut self, texts: &Value) -> Result<Option<T>, ServiceError>
+    where
+        T: DeserializeOwned + Validate<Context = ()>,
+    {
+        match read_valid(Origin::Query, texts) {
+            Ok(read) => Ok(Some(read)),
+            Err(ServiceError::InvalidInput(found)) => {
+                self.0.extend(found);
+                Ok(None)
+            }
+            Err(other) => Err(other),
+        }
+    }
+}
+
+/// Types that share a query string.
+pub trait QueryParts: Sized {
+    /// Reads every part, also when one has faults.
+    ///
+    /// # Errors
+    /// Something else than the text is wrong.
+    fn read(texts: &Value, faults: &mut Faults) -> Result<Option<Self>, ServiceError>;
+}
+
+impl<A, B> QueryParts for (A, B)
+where
+    A: DeserializeOwned + Validate<Context = ()>,
+    B: DeserializeOwned + Validate<Context = ()>,
+{
+    fn read(texts: &Value, faults: &mut Faults) -> Result<Option<Self>, ServiceError> {
+        let (first, second) = (faults.of(texts)?, faults.of(texts)?);
+        Ok(first.zip(second))
+    }
+}
+
+impl<A, B, C> QueryParts for (A, B, C)
+where
+    A: DeserializeOwned + Validate<Context = ()>,
+    B: DeserializeOwned + Validate<Context = ()>,
+    C: DeserializeOwned + Validate<Context = ()>,
+{
+    fn read(texts: &Value, faults: &mut Faults) -> Result<Option<Self>, ServiceError> {
+        let (both, third) = (<(A, B)>::read(texts, faults)?, faults.of(texts)?);
+        Ok(both
+            .zip(third)
+            .map(|((first, second), third)| (first, second, third)))
+    }
+}
+
+fn texts_of(parts: &Parts) -> Result<Value, ServiceError> {
+    let query = parts.uri.query().unwrap_or_default();
+    let texts: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
+    refuse_nul(&texts)?;
+    Ok(gather(texts))
 }
 
 /// NUL is in no name and no text that is looked for, and the database cannot look for it.
@@ -145,6 +225,29 @@ mod tests {
             ("query.page", "greater_than_equal"),
         ];
         assert_eq!(faults, expected.map(|(at, kind)| (at.to_owned(), kind)));
+    }
+
+    #[derive(Debug, Deserialize, Validate)]
+    #[garde(allow_unvalidated)]
+    struct Sorting {
+        by: Option<Status>,
+    }
+
+    #[tokio::test]
+    async fn the_faults_of_all_parts_are_listed() {
+        let read = async |query: &str| {
+            let uri = format!("/tickets?{query}");
+            let (mut parts, ()) = Request::builder().uri(uri).body(()).unwrap().into_parts();
+            ApiQueries::<(List, Sorting)>::from_request_parts(&mut parts, &()).await
+        };
+        let ApiQueries((list, sorting)) = read("page=3&by=OPEN").await.unwrap();
+        assert_eq!(list.page, 3);
+        assert!(matches!(sorting.by, Some(Status::Open)));
+        let Err(ApiError(ServiceError::InvalidInput(faults))) = read("page=0&by=X&q=1").await else {
+            panic!("two wrong parameters are accepted");
+        };
+        let at: Vec<_> = faults.iter().map(|fault| fault.location.join(".")).collect();
+        assert_eq!(at, ["query.page", "query.by"]);
     }
 
     #[tokio::test]

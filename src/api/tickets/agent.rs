@@ -1,10 +1,10 @@
 //! `/tickets/agent` (contract http-tickets 11).
 
 use super::dashboard_view::AgentDashboardView;
-use super::manager::{PageQuery, first_page, paged, usual_size};
+use super::manager::paged;
 use super::view::{AgentTaskView, HandoverItemView, Paged, QuestionView, StepItemView, Unpaged};
 use crate::api::envelope::ApiResult;
-use crate::api::extract::{ApiQuery, Caller};
+use crate::api::extract::{ApiQueries, ApiQuery, Caller, PageQuery};
 use crate::app::App;
 use crate::domain::ticket::TargetRole;
 use crate::services::tickets::HistoryWindow;
@@ -72,25 +72,15 @@ struct HistoryQuery {
     #[garde(length(chars, max = 50))]
     #[param(max_length = 50)]
     date_filter: Option<String>,
-    /// From 1.
-    #[garde(range(min = 1, max = 1_000_000))]
-    #[serde(default = "first_page")]
-    #[param(minimum = 1, maximum = 1_000_000, default = 1)]
-    page: u64,
-    /// 1 to 100.
-    #[garde(range(min = 1, max = 100))]
-    #[serde(default = "usual_size")]
-    #[param(minimum = 1, maximum = 100, default = 20)]
-    page_size: i64,
 }
 
 /// Tasks that the caller has completed, newest first.
 #[utoipa::path(get, path = "/agent/history", tag = "agent", operation_id = "list_completed_tasks",
-    params(HistoryQuery), responses((status = 200, body = Paged<StepItemView>)))]
+    params(HistoryQuery, PageQuery), responses((status = 200, body = Paged<StepItemView>)))]
 async fn list_completed_tasks(
     State(app): State<App>,
     caller: Caller,
-    ApiQuery(query): ApiQuery<HistoryQuery>,
+    ApiQueries((query, page)): ApiQueries<(HistoryQuery, PageQuery)>,
 ) -> ApiResult<Json<Paged<StepItemView>>> {
     let window = match query.date_filter.as_deref() {
         Some("today") => HistoryWindow::Today,
@@ -98,12 +88,11 @@ async fn list_completed_tasks(
         Some("month") => HistoryWindow::Month,
         Some(_) | None => HistoryWindow::Ever,
     };
-    let size = usize::try_from(query.page_size).unwrap_or(0);
     let found = app
         .tickets
-        .completed_tasks(&caller, window, query.page, size)
+        .completed_tasks(&caller, window, page.page, page.size())
         .await?;
-    Ok(Json(paged(&found, query.page, query.page_size, |item| {
+    Ok(Json(paged(&found, page.page, page.page_size, |item| {
         Some(item.into())
     })))
 }

@@ -1,22 +1,21 @@
 //! `GET /tickets/export` and `GET /tickets/{ticket_id}/audit/export`: lists as files, with the lists' filters.
 
-use super::list::Wanted;
+use super::wanted::WantedTickets;
 use crate::api::envelope::ApiResult;
-use crate::api::export::{ExportFormat, ExportRow, file};
-use crate::api::extract::{ApiPath, ApiQuery, Caller};
-use crate::api::schema::{comma_list_of_words, instant, words};
+use crate::api::export::{ExportRow, FormatQuery, file};
+use crate::api::extract::{ApiPath, ApiQueries, ApiQuery, Caller};
+use crate::api::schema::words;
 use crate::api::view::audit_trail::AuditTrailRow;
-use crate::api::view::wire_time::{RequestInstant, wire_time, wire_time_option};
+use crate::api::view::wire_time::{wire_time, wire_time_option};
 use crate::app::App;
 use crate::domain::ticket::TicketStatus;
 use crate::repositories::ticket_export::ExportedTicket;
 use axum::extract::State;
 use axum::response::Response;
 use futures::{StreamExt, TryStreamExt};
-use garde::Validate;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -25,48 +24,6 @@ pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(export_tickets))
         .routes(routes!(export_ticket_audit))
-}
-
-/// Which tickets are wanted, and in which form; the filters of the list.
-#[derive(Debug, Deserialize, Validate, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct TicketExportQuery {
-    /// `csv` or `jsonl`.
-    #[garde(skip)]
-    #[serde(default)]
-    #[param(value_type = Option<ExportFormat>, inline)]
-    format: ExportFormat,
-    /// Own tickets, or all that the caller may see.
-    #[garde(skip)]
-    #[serde(default = "super::list::yes")]
-    mine: bool,
-    /// One status.
-    #[garde(skip)]
-    #[param(schema_with = words::<TicketStatus>)]
-    status: Option<TicketStatus>,
-    /// Several statuses, separated by commas; wins over `status`.
-    #[garde(length(chars, max = 300))]
-    #[param(schema_with = comma_list_of_words::<TicketStatus>)]
-    statuses: Option<String>,
-    /// Exactly this workflow.
-    #[garde(length(chars, max = 100))]
-    #[param(max_length = 100)]
-    workflow_id: Option<String>,
-    /// Literal text in title, id, description or workflow name.
-    #[garde(length(chars, max = 200))]
-    #[param(max_length = 200)]
-    q: Option<String>,
-    /// Last changed at or after.
-    #[garde(skip)]
-    #[param(schema_with = instant)]
-    date_from: Option<RequestInstant>,
-    /// Last changed at or before; a date means its end.
-    #[garde(skip)]
-    #[param(schema_with = instant)]
-    date_to: Option<RequestInstant>,
-    /// With or without a pending change request.
-    #[garde(skip)]
-    has_pending_cr: Option<bool>,
 }
 
 /// A ticket as a row of an export.
@@ -149,40 +106,17 @@ impl ExportRow for TicketRow {
 }
 
 /// Tickets as a file, the last changed first, at most 100 000; all as they are at one moment.
-#[utoipa::path(get, path = "/export", tag = "tickets", operation_id = "export_tickets", params(TicketExportQuery),
+#[utoipa::path(get, path = "/export", tag = "tickets", operation_id = "export_tickets", params(WantedTickets, FormatQuery),
     responses((status = 200, content((String = "text/csv"), (TicketRow = "application/x-ndjson")))))]
 async fn export_tickets(
     State(app): State<App>,
     caller: Caller,
-    ApiQuery(query): ApiQuery<TicketExportQuery>,
+    ApiQueries((wanted, form)): ApiQueries<(WantedTickets, FormatQuery)>,
 ) -> ApiResult<Response> {
-    let wanted = Wanted {
-        mine: query.mine,
-        status: query.status,
-        statuses: query.statuses,
-        workflow_id: query.workflow_id,
-        date_from: query.date_from,
-        date_to: query.date_to,
-        has_pending_cr: query.has_pending_cr,
-    };
-    let q = query.q.filter(|q| !q.trim().is_empty());
-    let tickets = app
-        .tickets
-        .export(&wanted.into_filter(&caller)?, q.as_deref())
-        .await?;
+    let filter = wanted.filter(&caller)?;
+    let tickets = app.tickets.export(&filter, wanted.text()).await?;
     let rows = tickets.map_ok(TicketRow::from).boxed();
-    file(&app, rows, query.format, "tickets").await
-}
-
-/// In which form.
-#[derive(Debug, Deserialize, Validate, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct FormatQuery {
-    /// `csv` or `jsonl`.
-    #[garde(skip)]
-    #[serde(default)]
-    #[param(value_type = Option<ExportFormat>, inline)]
-    format: ExportFormat,
+    file(&app, rows, form.format, "tickets").await
 }
 
 /// Everything that happened to a ticket as a file, the oldest first.
@@ -193,9 +127,9 @@ async fn export_ticket_audit(
     State(app): State<App>,
     caller: Caller,
     ApiPath(id): ApiPath<String>,
-    ApiQuery(query): ApiQuery<FormatQuery>,
+    ApiQuery(form): ApiQuery<FormatQuery>,
 ) -> ApiResult<Response> {
     let events = app.tickets.audit_trail(&caller, &id).await?;
     let rows = events.map_ok(AuditTrailRow::from).boxed();
-    file(&app, rows, query.format, &format!("{id}-audit")).await
+    file(&app, rows, form.format, &format!("{id}-audit")).await
 }

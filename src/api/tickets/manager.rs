@@ -3,7 +3,7 @@
 use super::dashboard_view::ManagerDashboardView;
 use super::view::{ApprovalItemView, DecisionView, HandoverItemView, Paged, StepItemView};
 use crate::api::envelope::ApiResult;
-use crate::api::extract::{ApiQuery, Caller};
+use crate::api::extract::{ApiQueries, ApiQuery, Caller, PageQuery};
 use crate::app::App;
 use crate::domain::ticket::TicketStatus;
 use crate::services::tickets::QueuePage;
@@ -24,36 +24,6 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(list_handovers))
         .routes(routes!(get_manager_dashboard))
         .routes(routes!(list_decisions))
-}
-
-/// A page of a list.
-#[derive(Debug, Deserialize, Validate, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct PageQuery {
-    /// From 1.
-    #[garde(range(min = 1, max = 1_000_000))]
-    #[serde(default = "first_page")]
-    #[param(minimum = 1, maximum = 1_000_000, default = 1)]
-    pub(super) page: u64,
-    /// 1 to 100.
-    #[garde(range(min = 1, max = 100))]
-    #[serde(default = "usual_size")]
-    #[param(minimum = 1, maximum = 100, default = 20)]
-    pub(super) page_size: i64,
-}
-
-pub(super) const fn first_page() -> u64 {
-    1
-}
-
-pub(super) const fn usual_size() -> i64 {
-    20
-}
-
-impl PageQuery {
-    pub(super) fn size(&self) -> usize {
-        usize::try_from(self.page_size).unwrap_or(0)
-    }
 }
 
 /// A page of a queue as answered.
@@ -140,27 +110,17 @@ struct HistoryQuery {
     #[garde(length(chars, max = 200))]
     #[param(max_length = 200)]
     q: Option<String>,
-    /// From 1.
-    #[garde(range(min = 1, max = 1_000_000))]
-    #[serde(default = "first_page")]
-    #[param(minimum = 1, maximum = 1_000_000, default = 1)]
-    page: u64,
-    /// 1 to 100.
-    #[garde(range(min = 1, max = 100))]
-    #[serde(default = "usual_size")]
-    #[param(minimum = 1, maximum = 100, default = 20)]
-    page_size: i64,
 }
 
 /// The caller's decisions, newest first.
-#[utoipa::path(get, path = "/manager/history", tag = "manager", operation_id = "list_decisions", params(HistoryQuery),
+#[utoipa::path(get, path = "/manager/history", tag = "manager", operation_id = "list_decisions",
+    params(HistoryQuery, PageQuery),
     responses((status = 200, body = Paged<DecisionView>)))]
 async fn list_decisions(
     State(app): State<App>,
     caller: Caller,
-    ApiQuery(query): ApiQuery<HistoryQuery>,
+    ApiQueries((query, page)): ApiQueries<(HistoryQuery, PageQuery)>,
 ) -> ApiResult<Json<Paged<DecisionView>>> {
-    let size = usize::try_from(query.page_size).unwrap_or(0);
     let wanted = query
         .status
         .filter(|status| !status.is_empty() && status != "all");
@@ -170,17 +130,17 @@ async fn list_decisions(
     let Ok(status) = status.transpose() else {
         return Ok(Json(Paged {
             items: Vec::new(),
-            page: query.page,
-            page_size: query.page_size,
+            page: page.page,
+            page_size: page.page_size,
             total: 0,
         }));
     };
     let q = query.q.filter(|q| !q.trim().is_empty());
     let found = app
         .tickets
-        .decisions(&caller, status, q.as_deref(), query.page, size)
+        .decisions(&caller, status, q.as_deref(), page.page, page.size())
         .await?;
-    Ok(Json(paged(&found, query.page, query.page_size, |item| {
+    Ok(Json(paged(&found, page.page, page.page_size, |item| {
         Some(item.into())
     })))
 }

@@ -11,6 +11,7 @@ mod request;
 mod step_actions;
 mod ticket_actions;
 mod view;
+mod wanted;
 
 use super::envelope::ApiResult;
 use super::extract::{ApiJson, ApiPath, Caller};

@@ -4,7 +4,7 @@ mod request;
 mod view;
 
 use super::envelope::ApiResult;
-use super::extract::{ApiJson, ApiPath, ApiQuery, Caller, IfMatch, OptionalJson};
+use super::extract::{ApiJson, ApiPath, ApiQueries, ApiQuery, Caller, IfMatch, OptionalJson, PageQuery};
 use super::layer::Versioned;
 use crate::app::App;
 use crate::services::execute::ExpectedVersion;
@@ -12,8 +12,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use request::{
-    CatalogQuery, CreateWorkflow, EmbeddingQuery, Expectation, PageQuery, RenameWorkflow, SaveDraft,
-    WorkflowQuery,
+    CatalogQuery, CreateWorkflow, EmbeddingQuery, Expectation, RenameWorkflow, SaveDraft, WorkflowQuery,
 };
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -67,29 +66,29 @@ async fn create_workflow(
 }
 
 /// Workflows for the studio, the last changed first.
-#[utoipa::path(get, path = "", tag = "workflows", operation_id = "list_workflows", params(WorkflowQuery),
-    responses((status = 200, body = TemplatePage)))]
+#[utoipa::path(get, path = "", tag = "workflows", operation_id = "list_workflows",
+    params(WorkflowQuery, PageQuery), responses((status = 200, body = TemplatePage)))]
 async fn list_workflows(
     State(app): State<App>,
     caller: Caller,
-    ApiQuery(query): ApiQuery<WorkflowQuery>,
+    ApiQueries((query, page)): ApiQueries<(WorkflowQuery, PageQuery)>,
 ) -> ApiResult<Json<TemplatePage>> {
-    let page = app
+    let found = app
         .workflows
-        .list(&caller, query.status, query.page, query.page_size)
+        .list(&caller, query.status, page.page, page.page_size)
         .await?;
-    Ok(Json(TemplatePage::of(page, query.page, query.page_size)))
+    Ok(Json(TemplatePage::of(found, page.page, page.page_size)))
 }
 
 /// Published workflows that can be requested.
-#[utoipa::path(get, path = "/catalog", tag = "workflows", operation_id = "list_catalog", params(CatalogQuery),
-    responses((status = 200, body = TemplatePage)))]
+#[utoipa::path(get, path = "/catalog", tag = "workflows", operation_id = "list_catalog",
+    params(CatalogQuery, PageQuery), responses((status = 200, body = TemplatePage)))]
 async fn list_catalog(
     State(app): State<App>,
     _caller: Caller,
-    ApiQuery(query): ApiQuery<CatalogQuery>,
+    ApiQueries((query, page)): ApiQueries<(CatalogQuery, PageQuery)>,
 ) -> ApiResult<Json<TemplatePage>> {
-    let (page, page_size) = (query.page, query.page_size);
+    let PageQuery { page, page_size } = page;
     let found = app.workflows.catalog(&query.into(), page, page_size).await?;
     Ok(Json(TemplatePage::without_drafts(found, page, page_size)))
 }
@@ -183,13 +182,13 @@ async fn list_versions(
     State(app): State<App>,
     caller: Caller,
     ApiPath(id): ApiPath<String>,
-    ApiQuery(query): ApiQuery<PageQuery>,
+    ApiQuery(page): ApiQuery<PageQuery>,
 ) -> ApiResult<Json<VersionPage>> {
     let versions = app
         .workflows
-        .versions(&caller, &id, query.page, query.page_size)
+        .versions(&caller, &id, page.page, page.page_size)
         .await?;
-    Ok(Json(VersionPage::of(versions, query.page, query.page_size)))
+    Ok(Json(VersionPage::of(versions, page.page, page.page_size)))
 }
 
 /// One published version.

@@ -41,30 +41,6 @@ impl From<CreateWorkflow> for NewWorkflow {
     }
 }
 
-/// A page of a list.
-#[derive(Debug, Deserialize, Validate, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct PageQuery {
-    /// From 1.
-    #[garde(range(min = 1, max = 1_000_000))]
-    #[serde(default = "first_page")]
-    #[param(minimum = 1, maximum = 1_000_000, default = 1)]
-    pub(super) page: u64,
-    /// 1 to 100.
-    #[garde(range(min = 1, max = 100))]
-    #[serde(default = "usual_size")]
-    #[param(minimum = 1, maximum = 100, default = 20)]
-    pub(super) page_size: i64,
-}
-
-const fn first_page() -> u64 {
-    1
-}
-
-const fn usual_size() -> i64 {
-    20
-}
-
 /// What the studio's list is filtered by.
 #[derive(Debug, Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -73,16 +49,6 @@ pub(super) struct WorkflowQuery {
     #[garde(skip)]
     #[param(schema_with = words::<WorkflowStatus>)]
     pub(super) status: Option<WorkflowStatus>,
-    /// From 1.
-    #[garde(range(min = 1, max = 1_000_000))]
-    #[serde(default = "first_page")]
-    #[param(minimum = 1, maximum = 1_000_000, default = 1)]
-    pub(super) page: u64,
-    /// 1 to 100.
-    #[garde(range(min = 1, max = 100))]
-    #[serde(default = "usual_size")]
-    #[param(minimum = 1, maximum = 100, default = 20)]
-    pub(super) page_size: i64,
 }
 
 /// What the catalog is filtered by.
@@ -101,16 +67,6 @@ pub(super) struct CatalogQuery {
     #[garde(length(chars, max = 200))]
     #[param(max_length = 200)]
     q: Option<String>,
-    /// From 1.
-    #[garde(range(min = 1, max = 1_000_000))]
-    #[serde(default = "first_page")]
-    #[param(minimum = 1, maximum = 1_000_000, default = 1)]
-    pub(super) page: u64,
-    /// 1 to 100.
-    #[garde(range(min = 1, max = 100))]
-    #[serde(default = "usual_size")]
-    #[param(minimum = 1, maximum = 100, default = 20)]
-    pub(super) page_size: i64,
 }
 
 impl From<CatalogQuery> for CatalogFilter {

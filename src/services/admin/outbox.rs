@@ -64,7 +64,7 @@ impl OutboxAdmin {
     }
 
     /// A page of the failed mails, oldest first.
-    pub async fn failed(&self, actor: &Actor, skip: u64, limit: u32) -> Result<OutboxPage, ServiceError> {
+    pub async fn failed(&self, actor: &Actor, skip: u64, limit: i64) -> Result<OutboxPage, ServiceError> {
         let filter = OutboxFilter {
             status: Some(OutboxStatus::Failed),
             ..OutboxFilter::default()

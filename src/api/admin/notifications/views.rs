@@ -1,5 +1,6 @@
 //! Mails and their figures on the wire.
 
+use crate::api::extract::PageQuery;
 use crate::api::view::wire_time::wire_time_option;
 use crate::domain::notice::TemplateKey;
 use crate::repositories::outbox_listed::ListedRow;
@@ -16,8 +17,9 @@ use utoipa::ToSchema;
 pub(super) struct MailPage {
     items: Vec<MailItem>,
     total: u64,
-    page: u32,
-    page_size: u32,
+    page: u64,
+    #[schema(minimum = 1, maximum = 100)]
+    page_size: i64,
     total_pages: u64,
 }
 
@@ -58,8 +60,9 @@ struct MailPreview {
 pub(super) struct FailedPage {
     items: Vec<FailedItem>,
     total: u64,
-    page: u32,
-    page_size: u32,
+    page: u64,
+    #[schema(minimum = 1, maximum = 100)]
+    page_size: i64,
 }
 
 /// A failed mail.
@@ -167,24 +170,24 @@ struct CommonError {
 }
 
 impl MailPage {
-    pub(super) fn new(found: OutboxPage, page: u32, page_size: u32) -> Self {
+    pub(super) fn new(found: OutboxPage, page: PageQuery) -> Self {
         Self {
             items: found.rows.into_iter().map(Into::into).collect(),
             total: found.total,
-            page,
-            page_size,
-            total_pages: found.total.div_ceil(u64::from(page_size.max(1))),
+            page: page.page,
+            page_size: page.page_size,
+            total_pages: found.total.div_ceil(page.page_size.unsigned_abs().max(1)),
         }
     }
 }
 
 impl FailedPage {
-    pub(super) fn new(found: OutboxPage, page: u32, page_size: u32) -> Self {
+    pub(super) fn new(found: OutboxPage, page: PageQuery) -> Self {
         Self {
             items: found.rows.into_iter().map(Into::into).collect(),
             total: found.total,
-            page,
-            page_size,
+            page: page.page,
+            page_size: page.page_size,
         }
     }
 }
