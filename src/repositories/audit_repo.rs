@@ -16,6 +16,9 @@ pub type AuditRepo = RelayedRepo<AuditEvent>;
 /// An audit event with its place.
 pub type AuditRow = RelayedRow<AuditEvent>;
 
+/// The index of a step's events, in their order.
+pub const STEP_INDEX: &str = "step";
+
 /// The indexes of this collection.
 pub fn indexes() -> Vec<IndexSpec> {
     let name = AuditEvent::COLLECTION;
@@ -32,6 +35,13 @@ pub fn indexes() -> Vec<IndexSpec> {
             "correlation_newest",
             doc! {"correlation_id": 1, "at": -1, "_id": -1},
         ),
+        // Behind the order what a range of time is looked for by.
+        IndexSpec::new(
+            name,
+            STEP_INDEX,
+            doc! {"body.ticket_step_id": 1, "seq": -1, "n": -1, "at": -1},
+        )
+        .partial(doc! {"body.ticket_step_id": {"$exists": true}}),
     ]
 }
 

@@ -1,19 +1,16 @@
-//! Searches over all audit events. Counting stops at 10 000; a text filter looks at the newest 20 000 (design 3),
-//! a step without its ticket or a correlation id at the newest 100 000.
+//! Searches over all audit events. Counting stops at 10 000; a text filter looks at the newest 20 000 (design 3).
 
-use super::audit_repo::{AuditRepo, AuditRow};
+use super::audit_repo::{AuditRepo, AuditRow, STEP_INDEX};
 use crate::domain::audit::AuditEventType;
 use crate::domain::time::Timestamp;
 use bson::{Bson, Document, doc};
 use futures::TryStreamExt;
 use mongodb::Cursor;
 use mongodb::error::Result;
-use mongodb::options::ReadConcern;
+use mongodb::options::{AggregateOptions, Hint, ReadConcern};
 
 const COUNT_LIMIT: i64 = 10_000;
 const SCAN_LIMIT: i64 = 20_000;
-/// A step without its ticket has no index: it is looked for among this many of the newest.
-const STEP_SCAN_LIMIT: i64 = 100_000;
 
 /// Which events are wanted; absent parts admit all.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +45,7 @@ pub async fn search(
     let found = rows
         .rows()
         .aggregate(paging)
+        .with_options(options(filter))
         .with_type::<AuditRow>()
         .await?
         .try_collect()
@@ -59,7 +57,8 @@ pub async fn search(
 pub async fn count_up_to(rows: &AuditRepo, filter: &AuditFilter, limit: i64) -> Result<u64> {
     let mut counting = selection(filter);
     counting.extend([doc! {"$limit": limit}, doc! {"$count": "total"}]);
-    let counted: Vec<Document> = rows.rows().aggregate(counting).await?.try_collect().await?;
+    let counted = rows.rows().aggregate(counting).with_options(options(filter));
+    let counted: Vec<Document> = counted.await?.try_collect().await?;
     let total = counted.first().and_then(|count| count.get_i32("total").ok());
     Ok(u64::from(total.unwrap_or_default().unsigned_abs()))
 }
@@ -68,9 +67,17 @@ pub async fn count_up_to(rows: &AuditRepo, filter: &AuditFilter, limit: i64) -> 
 pub async fn export(rows: &AuditRepo, filter: &AuditFilter) -> Result<Cursor<AuditRow>> {
     rows.rows()
         .aggregate(selection(filter))
+        .with_options(options(filter))
         .with_type::<AuditRow>()
         .read_concern(ReadConcern::snapshot())
         .await
+}
+
+/// A step has fewer events than anything else that is named beside it.
+fn options(filter: &AuditFilter) -> AggregateOptions {
+    let hint = filter.ticket_step_id.as_ref();
+    let hint = hint.map(|_| Hint::Name(STEP_INDEX.to_owned()));
+    AggregateOptions::builder().hint(hint).build()
 }
 
 fn selection(filter: &AuditFilter) -> Vec<Document> {
@@ -78,13 +85,13 @@ fn selection(filter: &AuditFilter) -> Vec<Document> {
     let texts = [
         ("ticket_id", &filter.ticket_id),
         ("correlation_id", &filter.correlation_id),
+        ("body.ticket_step_id", &filter.ticket_step_id),
     ];
     for (field, text) in texts {
         if let Some(text) = text {
             exact.insert(field, text);
         }
     }
-    let few = !exact.is_empty();
     if !filter.event_types.is_empty() {
         let words: Vec<Bson> = filter
             .event_types
@@ -103,19 +110,13 @@ fn selection(filter: &AuditFilter) -> Vec<Document> {
     if !range.is_empty() {
         exact.insert("at", range);
     }
-    // Within one ticket the places follow the time, and its index is in their order.
-    let newest_first = if filter.ticket_id.is_some() {
+    // Within one ticket the places follow the time, and its indexes are in their order.
+    let newest_first = if filter.ticket_id.is_some() || filter.ticket_step_id.is_some() {
         doc! {"seq": -1, "n": -1}
     } else {
         doc! {"at": -1, "_id": -1}
     };
     let mut pipeline = vec![doc! {"$match": exact}, doc! {"$sort": newest_first}];
-    if let Some(step) = &filter.ticket_step_id {
-        if !few {
-            pipeline.push(doc! {"$limit": STEP_SCAN_LIMIT});
-        }
-        pipeline.push(doc! {"$match": {"body.ticket_step_id": step}});
-    }
     if let Some(text) = &filter.actor {
         let literal = doc! {"$regex": regex::escape(text), "$options": "i"};
         pipeline.push(doc! {"$limit": SCAN_LIMIT});

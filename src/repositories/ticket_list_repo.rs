@@ -55,16 +55,22 @@ pub fn indexes() -> Vec<IndexSpec> {
                 "work.status": 1, "work.updated_at": -1, "_id": -1, "work.workflow_id": 1, "work.has_pending_cr": 1,
             },
         ),
-        // Without the time of the last change, which every command would have to move here too.
+        // The time of the last change stands last: what a command moves here stays next to where it was.
         IndexSpec::new(
             COLLECTION,
-            "all_by_creation",
-            doc! {"work.created_at": -1, "_id": -1, "work.status": 1, "work.workflow_id": 1, "work.has_pending_cr": 1},
+            "all_in_order_of_creation",
+            doc! {
+                "work.created_at": -1, "_id": -1, "work.status": 1, "work.workflow_id": 1, "work.has_pending_cr": 1,
+                "work.updated_at": -1,
+            },
         ),
         IndexSpec::new(
             COLLECTION,
-            "all_by_title",
-            doc! {"ticket.title": 1, "_id": 1, "work.status": 1, "work.workflow_id": 1, "work.has_pending_cr": 1},
+            "all_in_order_of_title",
+            doc! {
+                "ticket.title": 1, "_id": 1, "work.status": 1, "work.workflow_id": 1, "work.has_pending_cr": 1,
+                "work.updated_at": -1,
+            },
         ),
         IndexSpec::new(
             COLLECTION,
@@ -121,8 +127,8 @@ impl Sorting {
     /// The index of everybody's tickets that is there for this order only, and its first field.
     const fn own_index(self) -> Option<(&'static str, &'static str)> {
         match self.by {
-            SortBy::CreatedAt => Some(("all_by_creation", "work.created_at")),
-            SortBy::Title => Some(("all_by_title", "ticket.title")),
+            SortBy::CreatedAt => Some(("all_in_order_of_creation", "work.created_at")),
+            SortBy::Title => Some(("all_in_order_of_title", "ticket.title")),
             SortBy::UpdatedAt | SortBy::Status => None,
         }
     }

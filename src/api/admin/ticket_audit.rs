@@ -38,7 +38,7 @@ struct Search {
     #[garde(length(chars, max = 100))]
     #[param(max_length = 100)]
     ticket_id: Option<String>,
-    /// The step; without its ticket or a correlation id it is looked for among the newest 100 000 events.
+    /// The step.
     #[garde(length(chars, max = 100))]
     #[param(max_length = 100)]
     ticket_step_id: Option<String>,

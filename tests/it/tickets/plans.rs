@@ -29,7 +29,7 @@ impl Read {
 }
 
 /// Filters, orders and pages of the lists.
-const LISTS: [&str; 45] = [
+const LISTS: [&str; 49] = [
     "/tickets?page_size=1&status=COMPLETED",
     "/tickets?statuses=IN_PROGRESS,WAITING_FOR_REQUESTER,WAITING_FOR_AGENT",
     "/tickets?page_size=1&has_pending_cr=true",
@@ -56,6 +56,10 @@ const LISTS: [&str; 45] = [
     "/tickets?mine=false&sort_by=created_at&workflow_id=WF-000000000000",
     "/tickets?mine=false&sort_by=created_at&has_pending_cr=true",
     "/tickets?mine=false&sort_by=title&status=REJECTED",
+    "/tickets?mine=false&sort_by=created_at&date_to=2025-12-24",
+    "/tickets?mine=false&sort_by=created_at&sort_order=asc&date_from=2026-01-04T09:30:00Z",
+    "/tickets?mine=false&sort_by=title&date_from=2025-12-24&date_to=2025-12-25",
+    "/tickets?mine=false&sort_by=title&sort_order=desc&status=REJECTED&date_to=2025-12-24&page=2",
     "/tickets?mine=false&sort_by=status",
     "/tickets?mine=false&q=done",
     "/tickets/export",
@@ -78,7 +82,7 @@ const LISTS: [&str; 45] = [
 ];
 
 /// The same of administrators' and designers' lists.
-const ADMINISTRATION: [&str; 29] = [
+const ADMINISTRATION: [&str; 32] = [
     "/admin/audit-log?action=VIEW_AUDIT_LOG",
     "/admin/audit-log?from_date=2025-12-01&to_date=2026-01-05&skip=100",
     "/admin/audit-log?actor_email=ann",
@@ -90,7 +94,10 @@ const ADMINISTRATION: [&str; 29] = [
     "/admin/ticket-audit?from_date=2025-12-20&to_date=2026-01-05&event_type=APPROVE",
     "/admin/ticket-audit?from_date=2025-12-20&to_date=2026-01-05&event_type=APPROVE&event_type=REJECT",
     "/admin/ticket-audit?from_date=2025-12-20&to_date=2026-01-05&actor_email=mark",
+    "/admin/ticket-audit?from_date=2025-12-20&to_date=2026-01-05&ticket_step_id={ticket_step_id}",
+    "/admin/ticket-audit?ticket_id={ticket_id}&ticket_step_id={ticket_step_id}",
     "/admin/ticket-audit/export?from_date=2026-01-04&to_date=2026-01-05&event_type=APPROVE",
+    "/admin/ticket-audit/export?from_date=2025-12-24&to_date=2025-12-25&ticket_step_id={ticket_step_id}",
     "/admin/import-findings?to_look_at=true&skip=20",
     "/admin/import-findings?rule=unreadable&rule=person_twice&collection=tickets",
     "/admin/import-findings?subject=TKT-1",
@@ -111,11 +118,18 @@ const ADMINISTRATION: [&str; 29] = [
 ];
 
 /// Filters whose lists have an index of their own: the words in a path, the collection, and how the plan begins.
-const OWN_INDEX: [(&str, &str, &str); 1] = [(
-    "?template_key=",
-    ".notification_outbox",
-    "IXSCAN { template_key: 1, created_at: 1",
-)];
+const OWN_INDEX: [(&str, &str, &str); 2] = [
+    (
+        "?template_key=",
+        ".notification_outbox",
+        "IXSCAN { template_key: 1, created_at: 1",
+    ),
+    (
+        "ticket_step_id=",
+        ".audit_events",
+        "IXSCAN { body.ticket_step_id: 1",
+    ),
+];
 
 /// Ids that exist, by the names of parameters.
 async fn known_ids(stage: &Stage) -> Map<String, Value> {
@@ -144,6 +158,11 @@ async fn known_ids(stage: &Stage) -> Map<String, Value> {
         "notification_id".to_owned(),
         some("notification_outbox", "notification_id").await,
     );
+    let at_a_step = database.collection::<Document>("audit_events");
+    let at_a_step = at_a_step.find_one(doc! {"body.ticket_step_id": {"$exists": true}});
+    let event = at_a_step.await.unwrap().unwrap();
+    let step = event.get_document("body").unwrap().get_str("ticket_step_id");
+    ids.insert("ticket_step_id".to_owned(), Value::from(step.unwrap()));
     ids.insert("email".to_owned(), Value::from("ann.lee@example.com"));
     ids.insert("step_id".to_owned(), Value::from("ask"));
     for name in ["version", "version_number", "number"] {
