@@ -205,6 +205,8 @@ pub struct MailSettings {
     /// `MAIL_RECIPIENT_DOMAINS`: domains, in lower case, whose addresses workflows may name as recipients, beside the
     /// domain of a ticket's requester.
     pub recipient_domains: Vec<String>,
+    /// `MAIL_MAX_CONCURRENT_SENDS`: mails that this process hands over at the same time.
+    pub max_concurrent_sends: usize,
 }
 
 /// How mail leaves.
@@ -503,6 +505,18 @@ mod tests {
         ] {
             assert!(problems.contains(name), "{name} is missing in {problems}");
         }
+    }
+
+    #[test]
+    fn graph_gets_as_many_mails_at_a_time_as_it_takes_unless_an_operator_says_otherwise() {
+        let sends = |pairs: &[(&str, &str)]| {
+            let mut read = Reader::new(Sources::of_pairs(pairs));
+            Settings::read(&mut read).mail.max_concurrent_sends
+        };
+        assert_eq!(sends(&[]), 8);
+        assert_eq!(sends(&[("MAIL_TRANSPORT", "graph")]), 4);
+        let told = [("MAIL_TRANSPORT", "graph"), ("MAIL_MAX_CONCURRENT_SENDS", "2")];
+        assert_eq!(sends(&told), 2);
     }
 
     #[test]

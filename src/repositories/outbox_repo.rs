@@ -1,8 +1,8 @@
 //! `notification_outbox`: enqueue, claim and complete mails.
 //!
 //! Invariants: a row is inserted once per key; whoever completes a row holds its lease (`locked_by` is in every
-//! filter), so a sender that was too slow changes nothing; only `PENDING` rows are claimed. The collection is not
-//! sharded: a claim is one `find_one_and_update` without the row's key.
+//! filter), so a sender that was too slow changes nothing; only `PENDING` rows are claimed, each under the condition
+//! that it is still due.
 
 use super::indexes::IndexSpec;
 use super::outbox_listed::malformed;
@@ -10,9 +10,11 @@ use super::outbox_row::{OutboxRow, OutboxStatus, RenderedMail};
 use crate::domain::id::ClaimId;
 use crate::domain::time::Timestamp;
 use bson::{Bson, Document, doc};
+use futures::TryStreamExt;
 use mongodb::error::{ErrorKind, Result};
-use mongodb::options::ReturnDocument;
+use mongodb::options::{Hint, ReadConcern};
 use mongodb::{Collection, Database};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
@@ -49,6 +51,15 @@ pub enum Claimed {
     Row(Lease, Box<OutboxRow>),
     /// Not a row of ours; it must be parked as `FAILED` so that it does not come back.
     Malformed(Lease, String),
+}
+
+impl Claimed {
+    /// The right to send it.
+    pub const fn lease(&self) -> &Lease {
+        match self {
+            Self::Row(lease, _) | Self::Malformed(lease, _) => lease,
+        }
+    }
 }
 
 /// The index that lists of all mails are in the order of and that figures are counted from.
@@ -115,22 +126,69 @@ impl OutboxRepo {
         self.wake.notified()
     }
 
-    /// Leases the row that has been due longest, until `until`.
-    pub async fn claim(&self, now: Timestamp, until: Timestamp) -> Result<Option<Claimed>> {
-        let locked_by = ClaimId::random().to_string();
-        let claimed = self
+    /// Leases the `limit` rows that have been due longest, until `until`, and returns them in that order: fewer when
+    /// other processes were quicker, none when none is due.
+    pub async fn claim(&self, limit: usize, now: Timestamp, until: Timestamp) -> Result<Vec<Claimed>> {
+        let due = doc! {"status": OutboxStatus::Pending.as_str(), "due_at": {"$lte": now}};
+        loop {
+            let keys = self.longest_due(&due, limit).await?;
+            if keys.is_empty() {
+                return Ok(Vec::new());
+            }
+            let claimed = self.lease(&keys, &due, now, until).await?;
+            // Others took all of them, and there may be more behind those.
+            if !claimed.is_empty() {
+                return Ok(claimed);
+            }
+        }
+    }
+
+    async fn longest_due(&self, due: &Document, limit: usize) -> Result<Vec<Bson>> {
+        // Not of the majority: what another process is just claiming need not be tried.
+        let found = self
             .documents
-            .find_one_and_update(
-                doc! {"status": OutboxStatus::Pending.as_str(), "due_at": {"$lte": now}},
-                doc! {
-                    "$set": {"locked_by": &locked_by, "locked_until": until, "lock_acquired_at": now, "due_at": until},
-                    "$inc": {"attempts_total": 1},
-                },
-            )
+            .find(due.clone())
             .sort(doc! {"due_at": 1})
-            .return_document(ReturnDocument::After)
+            .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+            .projection(doc! {"_id": 1})
+            .read_concern(ReadConcern::local())
             .await?;
-        Ok(claimed.map(|document| read_claimed(document, locked_by)))
+        let key = |mut row: Document| async move { Ok(row.remove("_id")) };
+        found.try_filter_map(key).try_collect().await
+    }
+
+    async fn lease(
+        &self,
+        keys: &[Bson],
+        due: &Document,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<Claimed>> {
+        let locked_by = ClaimId::random().to_string();
+        let mut still_due = doc! {"_id": {"$in": keys}};
+        still_due.extend(due.clone());
+        // A row with another thing than a number there must not keep the others from being claimed.
+        let attempts =
+            doc! {"$convert": {"input": "$attempts_total", "to": "int", "onError": 0, "onNull": 0}};
+        let leased = doc! {"$set": {
+            "locked_by": &locked_by, "locked_until": until, "lock_acquired_at": now, "due_at": until,
+            "attempts_total": {"$add": [attempts, 1]},
+        }};
+        let by_key = Hint::Name("_id_".to_owned());
+        let leasing = self
+            .documents
+            .update_many(still_due, vec![leased])
+            .hint(by_key)
+            .await;
+        // The driver does not repeat an update of several rows, so what came of one that failed is looked up.
+        let held = doc! {"_id": {"$in": keys}, "locked_by": &locked_by};
+        let mut rows: Vec<Document> = self.documents.find(held).await?.try_collect().await?;
+        if rows.is_empty() {
+            leasing?;
+        }
+        rows.sort_by_key(|row| keys.iter().position(|key| row.get("_id") == Some(key)));
+        let claimed = rows.into_iter().map(|row| read_claimed(row, locked_by.clone()));
+        Ok(claimed.collect())
     }
 
     /// Records that the transport accepted the mail; false when the lease was lost.
@@ -199,20 +257,37 @@ impl OutboxRepo {
         self.complete(lease, set, None).await
     }
 
-    /// Gives the lease back unused.
-    pub async fn release(&self, lease: &Lease, now: Timestamp) -> Result<bool> {
-        self.complete(lease, doc! {}, Some(now)).await
+    /// Gives leases back unused: the mails keep their places among those that are due, and no attempt counts. Returns
+    /// how many were still held.
+    pub async fn release(&self, leases: &[Lease]) -> Result<u64> {
+        if leases.is_empty() {
+            return Ok(0);
+        }
+        let keys: Vec<&Bson> = leases.iter().map(|lease| &lease.key).collect();
+        let held_by: BTreeSet<&str> = leases.iter().map(|lease| lease.locked_by.as_str()).collect();
+        let held = doc! {"_id": {"$in": keys}, "locked_by": {"$in": Vec::from_iter(held_by)}};
+        let mut free = unlocked();
+        free.insert("due_at", doc! {"$ifNull": ["$next_retry_at", "$created_at"]});
+        free.insert("attempts_total", doc! {"$subtract": ["$attempts_total", 1]});
+        let result = self
+            .documents
+            .update_many(held, vec![doc! {"$set": free}])
+            .await?;
+        Ok(result.modified_count)
     }
 
     async fn complete(&self, lease: &Lease, mut set: Document, due_at: Option<Timestamp>) -> Result<bool> {
-        set.extend(
-            doc! {"locked_by": Bson::Null, "locked_until": Bson::Null, "lock_acquired_at": Bson::Null},
-        );
+        set.extend(unlocked());
         set.insert("due_at", due_at);
         let filter = doc! {"_id": lease.key.clone(), "locked_by": &lease.locked_by};
         let result = self.documents.update_one(filter, doc! {"$set": set}).await?;
         Ok(result.matched_count == 1)
     }
+}
+
+/// What a row is without a lease.
+pub(super) fn unlocked() -> Document {
+    doc! {"locked_by": Bson::Null, "locked_until": Bson::Null, "lock_acquired_at": Bson::Null}
 }
 
 /// Inserts the rows whose `_id` is new; returns how many were.

@@ -4,7 +4,7 @@
 //! 20 000 (design 3).
 
 use super::outbox_listed::{ListedRow, StoredRow};
-use super::outbox_repo::{FIGURES, OutboxRepo};
+use super::outbox_repo::{FIGURES, OutboxRepo, unlocked};
 use super::outbox_row::OutboxStatus;
 use crate::domain::notice::TemplateKey;
 use crate::domain::time::Timestamp;
@@ -307,11 +307,9 @@ impl OutboxRepo {
     /// returns how many were touched.
     pub async fn repair_leases(&self, before: Timestamp, now: Timestamp) -> Result<u64> {
         let stale = doc! {"locked_by": {"$type": "string"}, "locked_until": {"$lte": before}};
-        let unlocked =
-            doc! {"locked_by": Bson::Null, "locked_until": Bson::Null, "lock_acquired_at": Bson::Null};
         let cleared = self
             .documents()
-            .update_many(stale, doc! {"$set": unlocked})
+            .update_many(stale, doc! {"$set": unlocked()})
             .await?;
         let undated = doc! {"status": OutboxStatus::Pending.as_str(), "due_at": {"$not": {"$type": "date"}}};
         let dated = self

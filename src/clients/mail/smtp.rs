@@ -17,8 +17,6 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How many idle connections are kept.
-const MAX_IDLE: usize = 8;
 /// How long a connection may be idle.
 const IDLE_LIMIT: Duration = Duration::from_secs(30);
 /// How many mails go over one connection.
@@ -52,21 +50,8 @@ pub struct SmtpSettings {
     pub connect_timeout: Duration,
     /// Longest time for one mail, connecting included; at most [`SEND_TIMEOUT`].
     pub send_timeout: Duration,
-}
-
-impl SmtpSettings {
-    /// A server without sign-in and with the usual time-outs.
-    pub fn new(host: impl Into<String>, port: u16, tls: SmtpTls) -> Self {
-        Self {
-            host: host.into(),
-            port,
-            username: None,
-            password: None,
-            tls,
-            connect_timeout: Duration::from_secs(5),
-            send_timeout: SEND_TIMEOUT,
-        }
-    }
+    /// How many idle connections are kept: as many as mails are sent at the same time.
+    pub max_idle: usize,
 }
 
 pub(super) struct SmtpTransport {
@@ -174,7 +159,7 @@ impl SmtpTransport {
 
     fn put_back(&self, connection: AsyncSmtpConnection, mails: u32) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < MAX_IDLE && mails < MAX_MAILS_PER_CONNECTION {
+        if idle.len() < self.settings.max_idle && mails < MAX_MAILS_PER_CONNECTION {
             idle.push(Idle {
                 connection,
                 since: Instant::now(),

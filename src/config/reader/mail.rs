@@ -4,6 +4,12 @@ use super::Reader;
 use crate::config::{MailSettings, MailTransport, SmtpSettings, SmtpTls};
 use crate::domain::person::Email;
 
+/// How many mails a process hands over at the same time, unless it is told. Few enough for the servers that count the
+/// connections of one client, and enough that the way to a far one is no bottleneck.
+const CONCURRENT_SENDS: usize = 8;
+/// The same with Graph, which takes no more requests at the same time from one application for one mailbox.
+const CONCURRENT_SENDS_OF_GRAPH: usize = 4;
+
 impl Reader {
     pub(in crate::config) fn mail(&mut self, development: bool) -> MailSettings {
         let transport = match self.text("MAIL_TRANSPORT").as_deref() {
@@ -38,8 +44,13 @@ impl Reader {
         if let Some(address) = &reply_to {
             self.check_address("MAIL_REPLY_TO", address);
         }
+        let sends = match transport {
+            MailTransport::Graph { .. } => CONCURRENT_SENDS_OF_GRAPH,
+            MailTransport::Smtp(_) | MailTransport::Log | MailTransport::Disabled => CONCURRENT_SENDS,
+        };
         MailSettings {
             transport,
+            max_concurrent_sends: self.number_or("MAIL_MAX_CONCURRENT_SENDS", sends, 1, 100),
             from,
             reply_to,
             recipient_domains: self.recipient_domains(),

@@ -30,6 +30,8 @@ struct State {
     /// Since when the transport has been away.
     away_since: Option<Timestamp>,
     blocked_until: Option<Timestamp>,
+    /// Until when the transport itself has asked for a pause.
+    asked_until: Option<Timestamp>,
     failures: u32,
     probing: bool,
 }
@@ -49,20 +51,30 @@ impl Breaker {
         }
     }
 
-    /// Gives a probe back that was not used.
-    pub fn unused(&self) {
+    /// Whether mails may still be started that everything was allowed for.
+    pub fn is_open(&self) -> bool {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.blocked_until.is_none()
+    }
+
+    /// A probe is over, whether it found anything out or not.
+    pub fn probed(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).probing = false;
     }
 
-    /// The transport answered, whatever it said of the mail; true when it had been away.
-    pub fn answered(&self) -> bool {
+    /// The transport answered, whatever it said of the mail; true when it had been away. An answer to a mail that was
+    /// under way ends a pause that we have chosen, never one that the transport has asked for.
+    pub fn answered(&self, now: Timestamp) -> bool {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.asked_until.is_some_and(|until| until > now) {
+            return false;
+        }
         let was_away = state.away_since.is_some();
         *state = State::default();
         was_away
     }
 
-    /// The transport is away; returns when it is tried again.
+    /// The transport is away; returns when it is tried again, which no later failure makes sooner.
     pub fn failed(&self, now: Timestamp, retry_after: Option<Duration>) -> Timestamp {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Mails that were on their way together count as one failure.
@@ -73,8 +85,10 @@ impl Breaker {
         let pause = (FIRST_PAUSE_MS << doublings).min(LONGEST_PAUSE_MS);
         let asked = retry_after
             .and_then(|wait| i64::try_from(wait.as_millis()).ok())
-            .unwrap_or(0);
-        let until = now.plus_millis(pause.max(asked));
+            .map(|wait| now.plus_millis(wait));
+        state.asked_until = state.asked_until.max(asked);
+        let until = [Some(now.plus_millis(pause)), asked, state.blocked_until];
+        let until = until.into_iter().flatten().max().unwrap_or(now);
         state.away_since.get_or_insert(now);
         state.blocked_until = Some(until);
         state.probing = false;
@@ -102,7 +116,7 @@ mod tests {
         assert_eq!(breaker.ask(NOW), Passage::Blocked(until));
         assert_eq!(breaker.ask(until), Passage::Probe);
         assert!(matches!(breaker.ask(until), Passage::Blocked(_)));
-        assert!(breaker.answered());
+        assert!(breaker.answered(until));
         assert_eq!(breaker.ask(until), Passage::Open);
     }
 
@@ -127,5 +141,35 @@ mod tests {
             breaker.failed(NOW, Some(Duration::from_mins(1))),
             NOW.plus_millis(60_000)
         );
+    }
+
+    #[test]
+    fn mails_that_were_under_way_do_not_shorten_a_pause_that_the_transport_asked_for() {
+        let breaker = Breaker::default();
+        let until = breaker.failed(NOW, Some(Duration::from_mins(1)));
+        assert_eq!(breaker.failed(NOW, None), until);
+        assert!(!breaker.answered(NOW));
+        assert_eq!(breaker.ask(NOW), Passage::Blocked(until));
+        assert_eq!(breaker.ask(until), Passage::Probe);
+        assert!(breaker.answered(until));
+        assert_eq!(breaker.ask(until), Passage::Open);
+    }
+
+    #[test]
+    fn an_answer_to_a_mail_that_was_under_way_ends_a_pause_that_we_have_chosen() {
+        let breaker = Breaker::default();
+        breaker.failed(NOW, None);
+        assert!(!breaker.is_open());
+        assert!(breaker.answered(NOW));
+        assert!(breaker.is_open());
+    }
+
+    #[test]
+    fn a_probe_that_found_nothing_out_is_followed_by_another() {
+        let breaker = Breaker::default();
+        let until = breaker.failed(NOW, None);
+        assert_eq!(breaker.ask(until), Passage::Probe);
+        breaker.probed();
+        assert_eq!(breaker.ask(until), Passage::Probe);
     }
 }

@@ -3,6 +3,7 @@
 pub mod bell;
 pub mod breaker;
 pub mod compose;
+mod courier;
 pub mod mail_health;
 pub mod outbox_drain;
 mod retry_plan;
@@ -61,6 +62,7 @@ impl Notifications {
             clock: clock.clone(),
             tasks: tasks.clone(),
             lease: settings.scheduler.lock_duration,
+            concurrency: settings.mail.max_concurrent_sends,
         });
         Ok(Self {
             outbox,

@@ -1,29 +1,29 @@
-//! The drain: claims mails one by one, sends several at a time, and records what came of each.
+//! The drain: claims mails in batches, sends several at a time, and gives back what it cannot start.
 //!
 //! Any number of processes drain side by side; the lease decides who sends a mail. Delivery is at least once: a
-//! process that dies between sending and recording leaves the mail to the next one, under the same `Message-ID`.
+//! process that dies between sending and recording leaves the mail to the next one, under the same `Message-ID`. So a
+//! mail keeps its slot until its result is recorded, and a death doubles no more mails than there are slots. A batch is
+//! claimed by one write, while the last mails of the one before are sent.
 
 use super::breaker::{Breaker, Passage};
-use super::compose::{ComposeError, Composer};
-use super::retry_plan::next_attempt;
+use super::compose::Composer;
+use super::courier::Courier;
 use crate::app::Tasks;
-use crate::clients::mail::{MailClient, MailError, OutgoingMail, Receipt};
-use crate::domain::person::Email;
+use crate::clients::mail::MailClient;
 use crate::domain::time::{Clock, Timestamp};
 use crate::repositories::outbox_repo::{Claimed, Lease, OutboxRepo};
-use crate::repositories::outbox_row::{OutboxRow, RenderedMail};
 use crate::services::system_config::SystemConfigReader;
-use crate::services::templates::Rendered;
-use backon::{ExponentialBuilder, Retryable};
 use futures::FutureExt;
-use std::panic::AssertUnwindSafe;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
 
-/// How many mails a process sends at the same time.
-const CONCURRENCY: usize = 8;
+/// How many mails are claimed at once for each slot: enough that the slots have work while the next are claimed.
+const CLAIMED_FOR_A_SLOT: usize = 4;
 /// How many mails one sweep starts at most; the next sweep goes on.
 const SWEEP_LIMIT: usize = 500;
 
@@ -44,6 +44,8 @@ pub struct DrainParts {
     pub tasks: Tasks,
     /// How long a process owns a mail it is sending.
     pub lease: Duration,
+    /// How many mails a process sends at the same time.
+    pub concurrency: usize,
 }
 
 /// Drains the outbox; cheap to clone.
@@ -52,43 +54,53 @@ pub struct OutboxDrain(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    parts: DrainParts,
-    breaker: Breaker,
+    courier: Courier,
+    tasks: Tasks,
+    lease: Duration,
+    concurrency: usize,
+    /// One for each mail that is being sent, until its result is recorded.
     slots: Arc<Semaphore>,
-    sweeping: Semaphore,
+    /// One sweep at a time: only it takes slots.
+    sweeping: Arc<Semaphore>,
     in_flight: AtomicU64,
 }
 
-/// What became of one mail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    Sent,
-    Retried,
-    Failed,
-    Postponed,
-    Cancelled,
-    /// The lease had ended, or the database did not take the result; somebody sends it again.
-    Lost,
+/// Mails that are claimed and not yet started, those that have been due longest first.
+#[derive(Debug)]
+struct Batch {
+    waiting: VecDeque<Claimed>,
+    /// What has found no slot by then is given back: a third of the lease is for waiting, one for sending, and one for
+    /// recording.
+    start_by: Instant,
 }
 
 impl OutboxDrain {
     /// A drain; sends nothing until [`Self::run`] or [`Self::sweep`].
     pub fn new(parts: DrainParts) -> Self {
         Self(Arc::new(Inner {
-            parts,
-            breaker: Breaker::default(),
-            slots: Arc::new(Semaphore::new(CONCURRENCY)),
-            sweeping: Semaphore::new(1),
+            courier: Courier {
+                outbox: parts.outbox,
+                composer: parts.composer,
+                mail: parts.mail,
+                config: parts.config,
+                clock: parts.clock,
+                breaker: Breaker::default(),
+            },
+            tasks: parts.tasks,
+            lease: parts.lease,
+            concurrency: parts.concurrency,
+            slots: Arc::new(Semaphore::new(parts.concurrency)),
+            sweeping: Arc::new(Semaphore::new(1)),
             in_flight: AtomicU64::new(0),
         }))
     }
 
     /// Sweeps whenever rows are enqueued in this process, until shutdown begins.
     pub async fn run(self) {
-        let stopping = self.0.parts.tasks.stopping.clone();
+        let stopping = self.0.tasks.stopping.clone();
         loop {
             // Registered before looking, so that a row enqueued meanwhile is not missed.
-            let woken = self.0.parts.outbox.woken();
+            let woken = self.0.courier.outbox.woken();
             // A defect that one sweep meets must not end the loop; the panic itself is in the log.
             if let Ok(Err(error)) = AssertUnwindSafe(self.sweep()).catch_unwind().await {
                 tracing::error!(error = %error, "the outbox could not be read");
@@ -103,34 +115,82 @@ impl OutboxDrain {
     /// Starts sending what is due, up to a limit, and returns how many mails were started; waits for none of them but
     /// a probe after an outage.
     pub async fn sweep(&self) -> mongodb::error::Result<usize> {
-        let inner = &self.0;
-        let Ok(_sweeping) = inner.sweeping.acquire().await else {
+        let Ok(turn) = Arc::clone(&self.0.sweeping).acquire_owned().await else {
             return Ok(0);
         };
+        let drain = self.clone();
+        // A task of its own: who waits for it may be told to stop waiting, and then claimed mails are not forgotten.
+        let swept = self.0.tasks.tracker.spawn(async move {
+            let _turn = turn;
+            drain.start_what_is_due().await
+        });
+        match swept.await.map_err(tokio::task::JoinError::try_into_panic) {
+            Ok(swept) => swept,
+            Err(Ok(panic)) => resume_unwind(panic),
+            Err(Err(_cancelled)) => Ok(0),
+        }
+    }
+
+    async fn start_what_is_due(&self) -> mongodb::error::Result<usize> {
+        let inner = &self.0;
         let mut started = 0;
-        while started < SWEEP_LIMIT && !inner.is_stopping() {
-            let Ok(slot) = Arc::clone(&inner.slots).acquire_owned().await else {
+        while started < SWEEP_LIMIT {
+            // Nothing is claimed before something can be started.
+            let Some(slot) = inner.free_slot().await else {
                 break;
             };
-            let passage = inner.breaker.ask(inner.parts.clock.now());
-            if let Passage::Blocked(_) = passage {
-                break;
-            }
-            let claimed = match inner.claim().await {
-                Ok(Some(claimed)) => claimed,
+            drop(slot);
+            let passage = inner.courier.breaker.ask(inner.courier.clock.now());
+            let limit = match passage {
+                Passage::Open => inner.concurrency * CLAIMED_FOR_A_SLOT,
+                Passage::Probe => 1,
+                Passage::Blocked(_) => break,
+            };
+            let claimed = inner.claim(limit.min(SWEEP_LIMIT - started)).await;
+            let batch = match claimed {
+                Ok(batch) if !batch.waiting.is_empty() => batch,
                 nothing => {
-                    inner.breaker.unused();
+                    inner.courier.breaker.probed();
                     nothing?;
                     break;
                 }
             };
-            started += 1;
-            self.start(claimed, slot, passage).await;
+            started += self.start_batch(batch, passage).await;
         }
         if started == SWEEP_LIMIT {
-            inner.parts.outbox.wake();
+            inner.courier.outbox.wake();
         }
         Ok(started)
+    }
+
+    /// Starts the mails of a batch as slots become free, and gives back those that cannot be started.
+    async fn start_batch(&self, mut batch: Batch, passage: Passage) -> usize {
+        let mut started = 0;
+        while let Some(slot) = self.0.slot_for(&batch, passage).await {
+            let Some(claimed) = batch.waiting.pop_front() else {
+                break;
+            };
+            self.start(claimed, slot, passage).await;
+            started += 1;
+        }
+        self.0.give_back(batch).await;
+        started
+    }
+
+    async fn start(&self, claimed: Claimed, slot: OwnedSemaphorePermit, passage: Passage) {
+        let inner = Arc::clone(&self.0);
+        inner.in_flight.fetch_add(1, Ordering::Relaxed);
+        let sending = self.0.tasks.tracker.spawn(async move {
+            inner.courier.handle(claimed).await;
+            if passage == Passage::Probe {
+                inner.courier.breaker.probed();
+            }
+            inner.in_flight.fetch_sub(1, Ordering::Relaxed);
+            drop(slot);
+        });
+        if passage == Passage::Probe {
+            let _ = sending.await;
+        }
     }
 
     /// Sweeps until nothing is due and nothing is being sent; for tests and operators.
@@ -139,7 +199,7 @@ impl OutboxDrain {
         loop {
             let started = self.sweep().await?;
             total += started;
-            let all = u32::try_from(CONCURRENCY).unwrap_or(u32::MAX);
+            let all = u32::try_from(self.0.concurrency).unwrap_or(u32::MAX);
             // Every slot free means that nothing is under way.
             if let Ok(idle) = self.0.slots.acquire_many(all).await {
                 drop(idle);
@@ -152,7 +212,7 @@ impl OutboxDrain {
 
     /// Since when the transport has been away.
     pub fn away_since(&self) -> Option<Timestamp> {
-        self.0.breaker.away_since()
+        self.0.courier.breaker.away_since()
     }
 
     /// How many mails this process is sending.
@@ -162,232 +222,61 @@ impl OutboxDrain {
 
     /// Whether mails really leave the house.
     pub fn is_remote(&self) -> bool {
-        self.0.parts.mail.is_remote()
+        self.0.courier.mail.is_remote()
     }
 
     /// The transport's name as configured.
     pub fn transport(&self) -> &'static str {
-        self.0.parts.mail.name()
-    }
-
-    async fn start(&self, claimed: Claimed, slot: OwnedSemaphorePermit, passage: Passage) {
-        let inner = Arc::clone(&self.0);
-        inner.in_flight.fetch_add(1, Ordering::Relaxed);
-        let sending = self.0.parts.tasks.tracker.spawn(async move {
-            inner.handle(claimed).await;
-            inner.in_flight.fetch_sub(1, Ordering::Relaxed);
-            drop(slot);
-        });
-        if passage == Passage::Probe {
-            let _ = sending.await;
-        }
+        self.0.courier.mail.name()
     }
 }
 
 impl Inner {
-    fn is_stopping(&self) -> bool {
-        self.parts.tasks.stopping.is_cancelled()
-    }
-
-    async fn claim(&self) -> mongodb::error::Result<Option<Claimed>> {
-        let now = self.parts.clock.now();
-        let lease = i64::try_from(self.parts.lease.as_millis()).unwrap_or(i64::MAX);
-        let claimed = self.parts.outbox.claim(now, now.plus_millis(lease)).await?;
-        match claimed {
-            Some(Claimed::Row(lease, _)) if self.is_stopping() => {
-                self.parts.outbox.release(&lease, now).await?;
-                Ok(None)
-            }
-            other => Ok(other),
+    /// The right to send a mail, as soon as there is one; none once the process is asked to end.
+    async fn free_slot(&self) -> Option<OwnedSemaphorePermit> {
+        tokio::select! {
+            biased;
+            () = self.tasks.stopping.cancelled() => None,
+            slot = Arc::clone(&self.slots).acquire_owned() => slot.ok(),
         }
     }
 
-    async fn handle(&self, claimed: Claimed) {
-        let begun = Instant::now();
-        let (lease, failures) = match &claimed {
-            Claimed::Row(lease, row) => (lease.clone(), row.retry_count),
-            Claimed::Malformed(lease, _) => (lease.clone(), 0),
-        };
-        let handled = AssertUnwindSafe(self.deliver(claimed)).catch_unwind().await;
-        let outcome = match handled {
-            Ok(outcome) => outcome,
-            // Given up: else the row would come back whenever its lease ends, and a probe would never be over.
-            Err(_panic) => {
-                self.breaker.unused();
-                self.give_up(&lease, failures, "a defect of this program, see its log")
-                    .await
-            }
-        };
-        let word = match outcome {
-            Outcome::Sent => "sent",
-            Outcome::Retried => "retried",
-            Outcome::Failed => "failed",
-            Outcome::Postponed => "postponed",
-            Outcome::Cancelled => "cancelled",
-            Outcome::Lost => "lost",
-        };
-        metrics::counter!("workflow_mail_results_total", "result" => word).increment(1);
-        metrics::histogram!("workflow_mail_seconds").record(begun.elapsed().as_secs_f64());
-    }
-
-    async fn deliver(&self, claimed: Claimed) -> Outcome {
-        match claimed {
-            Claimed::Row(lease, row) => self.handle_row(&lease, &row).await,
-            Claimed::Malformed(lease, reason) => {
-                self.breaker.unused();
-                tracing::error!(outbox.key = %lease.key, reason, "a row of the outbox cannot be sent");
-                self.give_up(&lease, 0, &reason).await
-            }
+    /// A slot for the next mail of a batch; none when the rest of it must be given back.
+    async fn slot_for(&self, batch: &Batch, passage: Passage) -> Option<OwnedSemaphorePermit> {
+        if batch.waiting.is_empty() {
+            return None;
         }
+        let slot = timeout_at(batch.start_by, self.free_slot())
+            .await
+            .ok()
+            .flatten()?;
+        // Asked after the wait: those that were sent meanwhile may have found the transport away.
+        let is_allowed = passage == Passage::Probe || self.courier.breaker.is_open();
+        is_allowed.then_some(slot)
     }
 
-    async fn handle_row(&self, lease: &Lease, row: &OutboxRow) -> Outcome {
-        let Some(recipient) = only_recipient(row) else {
-            self.breaker.unused();
-            return self
-                .give_up(lease, row.retry_count, "the row has no valid recipient")
-                .await;
-        };
-        let rendered = match self.parts.composer.render(row, self.parts.clock.now()).await {
-            Ok(rendered) => rendered,
-            Err(ComposeError::Template(error)) => {
-                self.breaker.unused();
-                let reason = format!("{:#}", anyhow::Error::from(error));
-                return self.give_up(lease, row.retry_count, &reason).await;
-            }
-            Err(ComposeError::Database(error)) => {
-                self.breaker.unused();
-                tracing::warn!(error = %error, "a mail waits because its wording could not be read");
-                let _ = self.parts.outbox.release(lease, self.parts.clock.now()).await;
-                return Outcome::Lost;
-            }
-        };
-        let mail = outgoing(row, recipient, &rendered, self.parts.clock.now());
-        match self.parts.mail.send(&mail).await {
-            Ok(receipt) => self.sent(lease, &rendered, &receipt).await,
-            Err(error) => self.not_sent(lease, row, error).await,
+    async fn claim(&self, limit: usize) -> mongodb::error::Result<Batch> {
+        let (begun, now) = (Instant::now(), self.courier.clock.now());
+        let lease = i64::try_from(self.lease.as_millis()).unwrap_or(i64::MAX);
+        let claimed = self
+            .courier
+            .outbox
+            .claim(limit, now, now.plus_millis(lease))
+            .await?;
+        Ok(Batch {
+            waiting: claimed.into(),
+            start_by: begun + self.lease / 3,
+        })
+    }
+
+    async fn give_back(&self, batch: Batch) {
+        let leases: Vec<Lease> = batch
+            .waiting
+            .iter()
+            .map(|claimed| claimed.lease().clone())
+            .collect();
+        if let Err(error) = self.courier.outbox.release(&leases).await {
+            tracing::warn!(error = %error, "claimed mails wait for the end of their leases");
         }
-    }
-
-    async fn sent(&self, lease: &Lease, rendered: &Rendered, receipt: &Receipt) -> Outcome {
-        self.transport_answered();
-        let kept = RenderedMail {
-            subject: rendered.subject.clone(),
-            body_html: rendered.html.clone(),
-        };
-        let now = self.parts.clock.now();
-        let id = receipt.provider_message_id.as_deref();
-        let record = || self.parts.outbox.mark_sent(lease, now, &kept, id);
-        recorded(record, Outcome::Sent).await
-    }
-
-    async fn not_sent(&self, lease: &Lease, row: &OutboxRow, error: MailError) -> Outcome {
-        match error {
-            MailError::Permanent { reason } => {
-                self.transport_answered();
-                self.give_up(lease, row.retry_count.saturating_add(1), &reason)
-                    .await
-            }
-            MailError::Passing { reason, retry_after } => {
-                self.transport_answered();
-                self.retry_or_give_up(lease, row, &reason, retry_after).await
-            }
-            MailError::Unavailable { reason, retry_after } => {
-                let next = self.breaker.failed(self.parts.clock.now(), retry_after);
-                tracing::warn!(reason, next = %next, "the mail transport is away");
-                let outbox = &self.parts.outbox;
-                recorded(|| outbox.postpone(lease, &reason, next), Outcome::Postponed).await
-            }
-            MailError::Disabled => {
-                let reason = error.to_string();
-                let now = self.parts.clock.now();
-                let outbox = &self.parts.outbox;
-                recorded(|| outbox.mark_cancelled(lease, &reason, now), Outcome::Cancelled).await
-            }
-        }
-    }
-
-    async fn retry_or_give_up(
-        &self,
-        lease: &Lease,
-        row: &OutboxRow,
-        reason: &str,
-        retry_after: Option<Duration>,
-    ) -> Outcome {
-        let failures = row.retry_count.saturating_add(1);
-        let limit = match self.parts.config.current().await {
-            Ok(config) => config.notification_retry_max,
-            // The row stays leased and is tried again when the lease ends.
-            Err(_) => return Outcome::Lost,
-        };
-        if u32::try_from(failures).is_ok_and(|failures| failures >= limit) {
-            return self.give_up(lease, failures, reason).await;
-        }
-        let next = next_attempt(self.parts.clock.now(), failures, retry_after, rand::random());
-        let outbox = &self.parts.outbox;
-        recorded(
-            || outbox.mark_retry(lease, failures, reason, next),
-            Outcome::Retried,
-        )
-        .await
-    }
-
-    async fn give_up(&self, lease: &Lease, failures: i32, reason: &str) -> Outcome {
-        let now = self.parts.clock.now();
-        let outbox = &self.parts.outbox;
-        recorded(
-            || outbox.mark_failed(lease, failures, reason, now),
-            Outcome::Failed,
-        )
-        .await
-    }
-
-    fn transport_answered(&self) {
-        if self.breaker.answered() {
-            tracing::info!("the mail transport is back");
-            self.parts.outbox.wake();
-        }
-    }
-}
-
-/// Records a result, with a few repeats, because a result that is lost sends the mail again.
-async fn recorded<F>(record: impl Fn() -> F, outcome: Outcome) -> Outcome
-where
-    F: Future<Output = mongodb::error::Result<bool>>,
-{
-    let repeats = ExponentialBuilder::default().with_max_times(4).with_jitter();
-    match record.retry(repeats).await {
-        Ok(true) => outcome,
-        Ok(false) => {
-            tracing::warn!("a mail's lease ended before its result was recorded");
-            Outcome::Lost
-        }
-        Err(error) => {
-            tracing::error!(error = %error, "a mail's result could not be recorded");
-            Outcome::Lost
-        }
-    }
-}
-
-fn only_recipient(row: &OutboxRow) -> Option<Email> {
-    let [only] = row.recipients.as_slice() else {
-        return None;
-    };
-    Email::try_from(only.as_str()).ok()
-}
-
-fn outgoing(row: &OutboxRow, to: Email, rendered: &Rendered, date: Timestamp) -> OutgoingMail {
-    OutgoingMail {
-        to,
-        subject: rendered.subject.clone(),
-        html: format!(
-            "<!doctype html>\n<html><head><meta charset=\"utf-8\"></head><body>\n{}\n</body></html>\n",
-            rendered.html
-        ),
-        text: rendered.text.clone(),
-        notification_id: row.notification_id.clone(),
-        key: row.key.clone(),
-        correlation_id: row.correlation_id.clone(),
-        date,
     }
 }

@@ -32,6 +32,7 @@ fn transport(settings: &Settings, send_timeout: Duration) -> TransportSettings {
             },
             connect_timeout: Duration::from_secs(5).min(send_timeout),
             send_timeout,
+            max_idle: settings.mail.max_concurrent_sends,
         }),
         MailTransport::Graph { mailbox } => TransportSettings::Graph(GraphSettings {
             authority: settings.auth.authority.as_str().trim_end_matches('/').to_owned(),

@@ -4,7 +4,7 @@ use super::oracle;
 use super::process::{Process, database, new_database};
 use super::stage::{MARK, create, create_request, key, note, publish, request, run};
 use crate::faults::wire::{Weather, Wire as Line};
-use crate::support::{eventually, mongo};
+use crate::support::{START, eventually, mail_to, mongo};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -179,6 +179,21 @@ async fn a_create_whose_answer_is_lost_is_neither_lost_nor_doubled() {
     assert!(wire.lost() >= 20, "{}", wire.lost());
     wire.lose(0);
     assert_eq!(oracle::check(&app).await, 10);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mails_whose_claim_got_no_answer_are_claimed_and_wait_for_no_lease_to_end() {
+    // Only a claim reads how often a mail was tried.
+    let wire = Wire::start("$convert").await;
+    let app = behind(&wire).await;
+    let outbox = &app.notifications.outbox;
+    let rows: Vec<_> = (0..5)
+        .map(|n| mail_to(&format!("r{n}@contoso.example")))
+        .collect();
+    outbox.insert_absent(&rows).await.unwrap();
+    wire.lose(1);
+    let claimed = outbox.claim(9, START, START.plus_minutes(1)).await.unwrap();
+    assert_eq!((claimed.len(), wire.lost()), (5, 1));
 }
 
 /// A client that got no answer asks another process under the same key. Both may decide the command for the same

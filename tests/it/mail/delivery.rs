@@ -105,7 +105,7 @@ async fn a_row_that_cannot_be_read_is_parked_and_holds_up_nobody() {
     let rows = app.database().collection::<bson::Document>("notification_outbox");
     let broken = doc! {
         "_id": "broken", "notification_id": "NTF-000000000000", "status": "PENDING", "recipients": [bson::Bson::Null],
-        "due_at": crate::support::START.plus_minutes(-5),
+        "attempts_total": "many", "due_at": crate::support::START.plus_minutes(-5),
     };
     rows.insert_one(broken).await.unwrap();
     app.app
@@ -124,6 +124,32 @@ async fn a_row_that_cannot_be_read_is_parked_and_holds_up_nobody() {
             .unwrap()
             .starts_with("not a valid row")
     );
+}
+
+#[tokio::test]
+async fn a_mail_whose_wording_cannot_be_read_waits_and_holds_up_nobody() {
+    let server = SmtpServer::start();
+    let app = app_sending_to(&server).await;
+    let broken = doc! {"_id": 1, "template_key": "REJECTED", "workflow_id": null, "is_active": true};
+    app.database()
+        .collection("email_template_overrides")
+        .insert_one(broken)
+        .await
+        .unwrap();
+    let rows = [
+        mail(&notice(TemplateKey::Rejected, "bob@contoso.example", "Laptop")),
+        mail_to("ann@contoso.example"),
+    ];
+    app.app.notifications.outbox.insert_absent(&rows).await.unwrap();
+    drain(&app).await;
+    assert_eq!(server.mails().len(), 1);
+    let waiting = stored(&app, &rows[0]).await;
+    assert_eq!(
+        (waiting.status, waiting.retry_count, waiting.locked_by),
+        (OutboxStatus::Pending, 0, None)
+    );
+    assert!(waiting.due_at > Some(app.clock.now()), "not at once, for ever");
+    assert!(waiting.last_error.unwrap().contains("wording"));
 }
 
 pub(super) async fn stored(app: &crate::support::TestApp, row: &OutboxRow) -> OutboxRow {

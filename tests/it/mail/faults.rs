@@ -264,20 +264,17 @@ async fn a_slow_sender_whose_lease_ended_changes_nothing() {
     let app = TestApp::new().await;
     let outbox = &app.app.notifications.outbox;
     let row = enqueue(&app, &["ann@contoso.example"]).await.remove(0);
-    let claim = |now: Timestamp| outbox.claim(now, now.plus_minutes(1));
-    let first = claim(START).await.unwrap().unwrap();
-    assert!(
-        claim(START).await.unwrap().is_none(),
-        "a leased row is nobody else's"
-    );
-    let later = START.plus_minutes(2);
-    let second = claim(later).await.unwrap().unwrap();
-    let lease = |claimed| match claimed {
-        workflow_ops::repositories::outbox_repo::Claimed::Row(lease, _) => lease,
-        other @ workflow_ops::repositories::outbox_repo::Claimed::Malformed(..) => panic!("{other:?}"),
+    let claim = async |now: Timestamp| {
+        let claimed = outbox.claim(10, now, now.plus_minutes(1)).await.unwrap();
+        let leases: Vec<_> = claimed.iter().map(|claimed| claimed.lease().clone()).collect();
+        leases
     };
-    let (slow, quick) = (lease(first), lease(second));
-    assert!(!outbox.mark_failed(&slow, 1, "late", later).await.unwrap());
-    assert!(outbox.release(&quick, later).await.unwrap());
+    let slow = claim(START).await;
+    assert!(claim(START).await.is_empty(), "a leased row is nobody else's");
+    let later = START.plus_minutes(2);
+    let quick = claim(later).await;
+    assert!(!outbox.mark_failed(&slow[0], 1, "late", later).await.unwrap());
+    assert_eq!(outbox.release(&slow).await.unwrap(), 0);
+    assert_eq!(outbox.release(&quick).await.unwrap(), 1);
     assert_eq!(stored(&app, &row).await.status, OutboxStatus::Pending);
 }

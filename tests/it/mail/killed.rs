@@ -1,4 +1,5 @@
-use crate::support::{ServiceProcess, SmtpServer, TestApp, eventually_within, mail_to};
+use super::{app_sending_to, drain};
+use crate::support::{START, ServiceProcess, SmtpServer, TestApp, eventually, eventually_within, mail_to};
 use bson::doc;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -75,24 +76,65 @@ async fn killed_processes_lose_no_mail_and_double_at_most_what_was_in_flight() {
 }
 
 #[tokio::test]
-async fn a_process_that_is_asked_to_stop_leaves_no_lease_behind() {
-    let server = SmtpServer::slow(200);
+async fn a_killed_process_doubles_the_mails_it_had_handed_over_and_none_that_it_had_only_claimed() {
+    let server = SmtpServer::start();
+    let app = app_sending_to(&server).await;
+    let rows = held_mails(40);
+    app.app.notifications.outbox.insert_absent(&rows).await.unwrap();
+    let mut process = ServiceProcess::start(app.database().name(), &server.settings());
+    server.wait_for(IN_FLIGHT).await;
+    assert!(
+        leased(&app).await > IN_FLIGHT as u64,
+        "more are claimed than sent"
+    );
+    process.kill();
+    server.let_go();
+    // Two minutes later the leases have ended.
+    app.clock
+        .advance(Clock::System.now().plus_minutes(2).millis() - START.millis());
+    drain(&app).await;
+
+    let taken = server.by_recipient();
+    assert_eq!(taken.len(), rows.len(), "no mail is lost");
+    let sends: usize = taken.values().map(Vec::len).sum();
+    assert_eq!(sends, rows.len() + IN_FLIGHT);
+    for (recipient, ids) in &taken {
+        let distinct: BTreeSet<_> = ids.iter().collect();
+        assert_eq!(distinct.len(), 1, "{recipient}: {ids:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_is_asked_to_stop_gives_back_what_it_has_not_started_and_ends_the_rest() {
+    let server = SmtpServer::start();
     let app = TestApp::new().await;
     let process = ServiceProcess::start(app.database().name(), &server.settings());
-    let rows = mails_of_now(60);
+    let rows = held_mails(60);
     app.app.notifications.outbox.insert_absent(&rows).await.unwrap();
-    server.wait_for(8).await;
-    assert!(process.stop());
-    let collection = app.database().collection::<OutboxRow>("notification_outbox");
-    let leased = collection
-        .count_documents(doc! {"locked_by": {"$ne": null}})
-        .await
-        .unwrap();
-    assert_eq!(leased, 0);
+    server.wait_for(IN_FLIGHT).await;
+    process.ask_to_stop();
+    eventually("what was only claimed is given back", || async {
+        leased(&app).await == IN_FLIGHT as u64
+    })
+    .await;
+    server.let_go();
+    assert!(process.ended_well());
+
+    assert_eq!(leased(&app).await, 0, "no lease is left behind");
     let taken = server.by_recipient();
-    let sent = collection.count_documents(doc! {"status": "SENT"}).await.unwrap();
-    assert_eq!(taken.len() as u64, sent, "what was taken is recorded");
     assert!(taken.values().all(|ids| ids.len() == 1));
+    let collection = app.database().collection::<OutboxRow>("notification_outbox");
+    let sent = collection.count_documents(doc! {"status": "SENT"}).await.unwrap();
+    assert_eq!(
+        (taken.len(), sent),
+        (IN_FLIGHT, IN_FLIGHT as u64),
+        "what was taken is recorded"
+    );
+    let untouched = doc! {
+        "status": "PENDING", "attempts_total": 0, "$expr": {"$eq": ["$due_at", "$created_at"]},
+    };
+    let untouched = collection.count_documents(untouched).await.unwrap();
+    assert_eq!(untouched, 60 - IN_FLIGHT as u64, "the others keep their places");
 }
 
 #[tokio::test]
@@ -120,13 +162,29 @@ async fn three_processes_at_once_send_each_of_a_thousand_mails_once() {
     );
 }
 
+/// How many mails somebody has claimed.
+async fn leased(app: &TestApp) -> u64 {
+    let collection = app.database().collection::<OutboxRow>("notification_outbox");
+    let leased = doc! {"locked_by": {"$ne": null}};
+    collection.count_documents(leased).await.unwrap()
+}
+
 /// Mails enqueued now by the machine's clock, which these processes go by; older ones they would tidy away once sent.
 fn mails_of_now(count: usize) -> Vec<OutboxRow> {
+    mails_to("r", count)
+}
+
+/// The same, to recipients whose mails the server answers when it is told to.
+fn held_mails(count: usize) -> Vec<OutboxRow> {
+    mails_to("hold-", count)
+}
+
+fn mails_to(recipient: &str, count: usize) -> Vec<OutboxRow> {
     let now = Clock::System.now();
     let dated = |n: usize| OutboxRow {
         created_at: now,
         due_at: Some(now),
-        ..mail_to(&format!("r{n}@contoso.example"))
+        ..mail_to(&format!("{recipient}{n}@contoso.example"))
     };
     (0..count).map(dated).collect()
 }

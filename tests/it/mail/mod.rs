@@ -9,6 +9,7 @@ mod hostile;
 mod journey;
 mod killed;
 mod metrics;
+mod side_by_side;
 mod templates;
 
 use crate::support::{SmtpServer, TestApp};

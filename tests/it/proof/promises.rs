@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use workflow_ops::app::App;
 use workflow_ops::repositories::outbox_row::{OutboxRow, OutboxStatus};
 
-/// Mails that a process sends at the same time.
+/// Mails that a process sends at the same time; those that it has claimed beside them are not handed over yet.
 const IN_FLIGHT: usize = 8;
 
 /// The recorded command of a timer that came due.

@@ -288,7 +288,8 @@ async fn a_lease_that_ended_long_ago_is_no_longer_shown() {
     let row = mail_to("ann@contoso.example");
     let outbox = &app.app.notifications.outbox;
     outbox.insert_absent(std::slice::from_ref(&row)).await.unwrap();
-    outbox.claim(START, START.plus_minutes(1)).await.unwrap().unwrap();
+    let claimed = outbox.claim(1, START, START.plus_minutes(1)).await.unwrap();
+    assert_eq!(claimed.len(), 1);
     let jobs = jobs::all(&app.app.settings);
     let cleanup = jobs.iter().find(|job| job.name == "lease_cleanup").unwrap();
     let locked = || async {
@@ -301,11 +302,7 @@ async fn a_lease_that_ended_long_ago_is_no_longer_shown() {
     app.clock.advance(60_000);
     scheduler::run_once(&app.app, cleanup).await.unwrap();
     assert!(!locked().await);
-    assert!(
-        outbox
-            .claim(app.clock.now(), app.clock.now().plus_minutes(1))
-            .await
-            .unwrap()
-            .is_some()
-    );
+    let now = app.clock.now();
+    let again = outbox.claim(1, now, now.plus_minutes(1)).await.unwrap();
+    assert_eq!(again.len(), 1);
 }

@@ -34,6 +34,9 @@ pub(crate) struct TakenMail {
     pub(crate) to: Vec<String>,
     /// The whole message, headers included.
     pub(crate) text: String,
+    /// How many messages, this one among them, the server had read and not answered when it took this one.
+    #[serde(default)]
+    pub(crate) at_once: usize,
 }
 
 impl SmtpServer {
@@ -127,6 +130,11 @@ impl SmtpServer {
             ids.entry(mail.to[0].clone()).or_default().push(id);
         }
         ids
+    }
+
+    /// Answers the mails to `hold-` recipients that were not answered before, and later ones at once.
+    pub(crate) fn let_go(&self) {
+        std::fs::write(self.folder.join("go"), "").unwrap();
     }
 
     /// Waits until `count` mails were taken.

@@ -8,6 +8,7 @@ Prints the port it listens on. Recipients whose address starts with
     content-     have their message refused for good after it was read (554)
     busy-        are put off (451) the first two times, then taken
     hang-        get no answer to their message
+    hold-        get none before the file `go` is in the folder
     drop-        lose the connection in the middle of their message
 """
 
@@ -28,6 +29,8 @@ class Mailbox:
         # A folder that is taken over from an earlier server keeps its mails.
         self.count = len(list(self.folder.glob("*.json")))
         self.put_off = {}
+        # Messages that were read and are not answered yet.
+        self.open = 0
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address.startswith("refuse-"):
@@ -40,6 +43,13 @@ class Mailbox:
         return "250 OK"
 
     async def handle_DATA(self, server, session, envelope):
+        self.open += 1
+        try:
+            return await self.take(envelope)
+        finally:
+            self.open -= 1
+
+    async def take(self, envelope):
         to = envelope.rcpt_tos[0]
         if to.startswith("content-"):
             return "554 this content is not accepted"
@@ -47,10 +57,13 @@ class Mailbox:
             await asyncio.sleep(3600)
         self.count += 1
         name = f"{self.count:06d}"
-        mail = {"from": envelope.mail_from, "to": envelope.rcpt_tos, "text": envelope.content.decode("utf-8", "replace")}
+        text = envelope.content.decode("utf-8", "replace")
+        mail = {"from": envelope.mail_from, "to": envelope.rcpt_tos, "text": text, "at_once": self.open}
         unfinished = self.folder / f"{name}.part"
         unfinished.write_text(json.dumps(mail), "utf-8")
         unfinished.rename(self.folder / f"{name}.json")
+        while to.startswith("hold-") and not (self.folder / "go").exists():
+            await asyncio.sleep(0.02)
         if self.delay:
             # The mail is taken, but the sender does not know it yet.
             await asyncio.sleep(self.delay)
