@@ -1,14 +1,14 @@
 //! Searching `admin_audit`, newest first.
 
 use super::admin_audit_repo::{AdminAuditEvent, AdminAuditRepo};
+use super::bounded_count::{self, COUNTED};
 use crate::domain::time::Timestamp;
-use bson::{Document, doc};
+use bson::{Bson, Document, doc};
+use futures::TryStreamExt;
 use mongodb::Cursor;
 use mongodb::error::Result;
 use mongodb::options::ReadConcern;
 
-/// Totals of filtered lists stop here (design 3).
-const COUNTED: i64 = 10_000;
 /// Text filters look at this many newest rows (design 3).
 const SEARCHED: i64 = 20_000;
 
@@ -48,18 +48,21 @@ impl AdminAuditRepo {
         let mut wanted = selection(filter);
         let skip = i64::try_from(skip).unwrap_or(i64::MAX);
         wanted.extend([doc! {"$skip": skip}, doc! {"$limit": limit}]);
-        let mut events = Vec::new();
-        let mut cursor = self.rows.aggregate(wanted).with_type::<AdminAuditEvent>().await?;
-        while cursor.advance().await? {
-            events.push(cursor.deserialize_current()?);
-        }
-        let total = self.count_up_to(filter, COUNTED).await?;
+        let paging = async {
+            let found = self.rows.aggregate(wanted).with_type::<AdminAuditEvent>().await?;
+            found.try_collect().await
+        };
+        let (events, total) = tokio::try_join!(paging, self.count_up_to(filter, COUNTED))?;
         Ok(AdminAuditPage { events, total })
     }
 
     /// How many events `filter` wants, counted up to `limit`.
-    pub async fn count_up_to(&self, filter: &AdminAuditFilter, limit: i64) -> Result<u64> {
+    pub async fn count_up_to(&self, filter: &AdminAuditFilter, limit: u64) -> Result<u64> {
+        if texts(filter).is_none() {
+            return bounded_count::count_up_to(&self.rows, exact(filter), limit).await;
+        }
         let mut counted = selection(filter);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         counted.extend([doc! {"$limit": limit}, doc! {"$count": "total"}]);
         let mut count = self.rows.aggregate(counted).await?;
         if !count.advance().await? {
@@ -101,9 +104,11 @@ fn exact(filter: &AdminAuditFilter) -> Document {
     if let Some(until) = filter.until {
         times.insert("$lte", until);
     }
-    if !times.is_empty() {
-        wanted.insert("timestamp", times);
+    if times.is_empty() {
+        // A condition on the first field of the index, so that the rows are counted from its keys.
+        times.insert("$gt", Bson::MinKey);
     }
+    wanted.insert("timestamp", times);
     wanted
 }
 

@@ -1,6 +1,7 @@
 //! Searches over all audit events. Counting stops at 10 000; a text filter looks at the newest 20 000 (design 3).
 
 use super::audit_repo::{AuditRepo, AuditRow, STEP_INDEX};
+use super::bounded_count::{self, COUNTED};
 use crate::domain::audit::AuditEventType;
 use crate::domain::time::Timestamp;
 use bson::{Bson, Document, doc};
@@ -9,7 +10,6 @@ use mongodb::Cursor;
 use mongodb::error::Result;
 use mongodb::options::{AggregateOptions, Hint, ReadConcern};
 
-const COUNT_LIMIT: i64 = 10_000;
 const SCAN_LIMIT: i64 = 20_000;
 
 /// Which events are wanted; absent parts admit all.
@@ -38,24 +38,23 @@ pub async fn search(
     skip: u64,
     limit: i64,
 ) -> Result<(Vec<AuditRow>, u64)> {
-    let total = count_up_to(rows, filter, COUNT_LIMIT).await?;
     let mut paging = selection(filter);
     paging.push(doc! {"$skip": i64::try_from(skip).unwrap_or(i64::MAX)});
     paging.push(doc! {"$limit": limit});
-    let found = rows
-        .rows()
-        .aggregate(paging)
-        .with_options(options(filter))
-        .with_type::<AuditRow>()
-        .await?
-        .try_collect()
-        .await?;
-    Ok((found, total))
+    let paging = async {
+        let found = rows.rows().aggregate(paging).with_options(options(filter));
+        found.with_type::<AuditRow>().await?.try_collect().await
+    };
+    tokio::try_join!(paging, count_up_to(rows, filter, COUNTED))
 }
 
 /// How many events are found, counted up to `limit`.
-pub async fn count_up_to(rows: &AuditRepo, filter: &AuditFilter, limit: i64) -> Result<u64> {
+pub async fn count_up_to(rows: &AuditRepo, filter: &AuditFilter, limit: u64) -> Result<u64> {
+    if filter.actor.is_none() && filter.ticket_step_id.is_none() {
+        return bounded_count::count_up_to(rows.rows(), exact(filter), limit).await;
+    }
     let mut counting = selection(filter);
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     counting.extend([doc! {"$limit": limit}, doc! {"$count": "total"}]);
     let counted = rows.rows().aggregate(counting).with_options(options(filter));
     let counted: Vec<Document> = counted.await?.try_collect().await?;
@@ -80,7 +79,7 @@ fn options(filter: &AuditFilter) -> AggregateOptions {
     AggregateOptions::builder().hint(hint).build()
 }
 
-fn selection(filter: &AuditFilter) -> Vec<Document> {
+fn exact(filter: &AuditFilter) -> Document {
     let mut exact = Document::new();
     let texts = [
         ("ticket_id", &filter.ticket_id),
@@ -110,13 +109,17 @@ fn selection(filter: &AuditFilter) -> Vec<Document> {
     if !range.is_empty() {
         exact.insert("at", range);
     }
+    exact
+}
+
+fn selection(filter: &AuditFilter) -> Vec<Document> {
     // Within one ticket the places follow the time, and its indexes are in their order.
     let newest_first = if filter.ticket_id.is_some() || filter.ticket_step_id.is_some() {
         doc! {"seq": -1, "n": -1}
     } else {
         doc! {"at": -1, "_id": -1}
     };
-    let mut pipeline = vec![doc! {"$match": exact}, doc! {"$sort": newest_first}];
+    let mut pipeline = vec![doc! {"$match": exact(filter)}, doc! {"$sort": newest_first}];
     if let Some(text) = &filter.actor {
         let literal = doc! {"$regex": regex::escape(text), "$options": "i"};
         pipeline.push(doc! {"$limit": SCAN_LIMIT});

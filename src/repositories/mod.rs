@@ -9,6 +9,7 @@ pub mod attachment_repo;
 pub mod audit_repo;
 pub mod audit_search;
 pub mod bootstrap_repo;
+pub mod bounded_count;
 pub mod conversation_repo;
 pub mod embedded;
 pub mod form_version_repo;

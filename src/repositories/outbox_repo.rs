@@ -64,12 +64,20 @@ impl Claimed {
 
 /// The index that lists of all mails are in the order of and that figures are counted from.
 pub(super) const FIGURES: &str = "newest_figures";
+/// The index of when waiting mails are due.
+pub(super) const DUE: &str = "due";
+/// The index of when mails were sent.
+pub(super) const SENT: &str = "sent";
+/// The index of when mails were given up.
+pub(super) const FAILED: &str = "failed";
+/// The index of mails that have a lease.
+pub(super) const LEASED: &str = "leased";
 
 /// The indexes of this collection.
 pub fn indexes() -> Vec<IndexSpec> {
     let index = |name, keys| IndexSpec::new(COLLECTION, name, keys);
     vec![
-        index("due", doc! {"status": 1, "due_at": 1}),
+        index(DUE, doc! {"status": 1, "due_at": 1}),
         index(
             "status_newest",
             doc! {"status": 1, "created_at": 1, "notification_id": 1, "template_key": 1},
@@ -87,9 +95,9 @@ pub fn indexes() -> Vec<IndexSpec> {
             doc! {"ticket_id": 1, "created_at": 1, "notification_id": 1},
         ),
         index("by_public_id", doc! {"notification_id": 1}),
-        index("sent", doc! {"status": 1, "sent_at": 1}),
-        index("failed", doc! {"status": 1, "failed_at": 1}),
-        index("leased", doc! {"locked_until": 1}).partial(doc! {"locked_by": {"$type": "string"}}),
+        index(SENT, doc! {"status": 1, "sent_at": 1}),
+        index(FAILED, doc! {"status": 1, "failed_at": 1}),
+        index(LEASED, doc! {"locked_until": 1}).partial(doc! {"locked_by": {"$type": "string"}}),
     ]
 }
 

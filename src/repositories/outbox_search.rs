@@ -3,8 +3,9 @@
 //! Lists over all mails stop counting at 10 000; a text filter and orders other than by creation look at the newest
 //! 20 000 (design 3).
 
+use super::bounded_count::{self, COUNTED, Counted};
 use super::outbox_listed::{ListedRow, StoredRow};
-use super::outbox_repo::{FIGURES, OutboxRepo, unlocked};
+use super::outbox_repo::{DUE, FAILED, FIGURES, LEASED, OutboxRepo, SENT, unlocked};
 use super::outbox_row::OutboxStatus;
 use crate::domain::notice::TemplateKey;
 use crate::domain::time::Timestamp;
@@ -12,9 +13,8 @@ use bson::{Bson, Document, doc};
 use futures::TryStreamExt;
 use mongodb::ClientSession;
 use mongodb::error::Result;
+use mongodb::options::Hint;
 
-/// Where counting stops.
-pub const COUNT_LIMIT: u64 = 10_000;
 /// How many of the newest mails a text filter looks at.
 const SCAN_LIMIT: i64 = 20_000;
 /// How many mails of one ticket are shown.
@@ -63,7 +63,7 @@ impl OutboxOrder {
     }
 }
 
-/// A page of mails and how many there are, at most [`COUNT_LIMIT`].
+/// A page of mails and how many there are, at most [`COUNTED`].
 #[derive(Debug, Clone, Default)]
 pub struct OutboxPage {
     /// The page.
@@ -101,17 +101,13 @@ pub struct OutboxGroup {
 impl OutboxRepo {
     /// A page of the mails that pass the filter.
     pub async fn page(&self, filter: &OutboxFilter, page: PageRequest) -> Result<OutboxPage> {
-        let pipeline = selection(filter, page.order);
-        let mut counting = pipeline.clone();
-        counting.push(doc! {"$limit": i64::try_from(COUNT_LIMIT).unwrap_or(i64::MAX)});
-        counting.push(doc! {"$count": "total"});
-        let counted: Vec<Document> = self.documents().aggregate(counting).await?.try_collect().await?;
-        let total = counted
-            .first()
-            .and_then(|document| count_of(document, "total"))
-            .unwrap_or_default();
+        let (rows, total) = tokio::try_join!(self.rows(filter, page), self.count(filter))?;
+        Ok(OutboxPage { rows, total })
+    }
+
+    async fn rows(&self, filter: &OutboxFilter, page: PageRequest) -> Result<Vec<ListedRow>> {
         let direction = if page.descending { -1 } else { 1 };
-        let mut paging = pipeline;
+        let mut paging = selection(filter, page.order);
         let is_sorted = filter.recipient.is_some() && page.order == OutboxOrder::CreatedAt && page.descending;
         if !is_sorted {
             paging.push(doc! {"$sort": {page.order.field(): direction, "notification_id": direction}});
@@ -121,10 +117,20 @@ impl OutboxRepo {
         // Lists show no bodies, and those are by far the largest part of a row.
         paging.push(doc! {"$project": {"rendered": 0}});
         let documents: Vec<Document> = self.documents().aggregate(paging).await?.try_collect().await?;
-        Ok(OutboxPage {
-            rows: documents.iter().map(|row| StoredRow::read(row).into()).collect(),
-            total,
-        })
+        Ok(documents.iter().map(|row| StoredRow::read(row).into()).collect())
+    }
+
+    /// How many mails pass the filter, at most [`COUNTED`].
+    async fn count(&self, filter: &OutboxFilter) -> Result<u64> {
+        if filter.recipient.is_none() {
+            return bounded_count::count_up_to(self.documents(), exact(filter), COUNTED).await;
+        }
+        let mut counting = selection(filter, OutboxOrder::CreatedAt);
+        counting.push(doc! {"$limit": i64::try_from(COUNTED).unwrap_or(i64::MAX)});
+        counting.push(doc! {"$count": "total"});
+        let counted: Vec<Document> = self.documents().aggregate(counting).await?.try_collect().await?;
+        let total = counted.first().and_then(|count| count.get_i32("total").ok());
+        Ok(u64::from(total.unwrap_or_default().unsigned_abs()))
     }
 
     /// A ticket's mails, oldest first.
@@ -217,17 +223,10 @@ impl OutboxRepo {
         Ok(result.modified_count == 1)
     }
 
-    /// How many mails stand where, by template and failed attempts; from the index alone.
+    /// How many mails of a range stand where, by template and failed attempts; from the index alone, all of the range.
     pub async fn groups(&self, from: Option<Timestamp>, to: Option<Timestamp>) -> Result<Vec<OutboxGroup>> {
-        let mut range = doc! {"$gt": Bson::MinKey};
-        if let Some(from) = from {
-            range = doc! {"$gte": from};
-        }
-        if let Some(to) = to {
-            range.insert("$lte", to);
-        }
         let pipeline = vec![
-            doc! {"$match": {"created_at": range}},
+            doc! {"$match": {"created_at": range(from, to)}},
             doc! {"$group": {
                 "_id": {"status": "$status", "template_key": "$template_key", "retry_count": "$retry_count"},
                 "count": {"$sum": 1_i64},
@@ -241,7 +240,7 @@ impl OutboxRepo {
         ];
         self.documents()
             .aggregate(pipeline)
-            .hint(mongodb::options::Hint::Name(FIGURES.to_owned()))
+            .hint(Hint::Name(FIGURES.to_owned()))
             .with_type::<OutboxGroup>()
             .await?
             .try_collect()
@@ -266,20 +265,25 @@ impl OutboxRepo {
         Ok(groups.into_iter().map(read).collect())
     }
 
-    /// How many mails are being sent.
+    /// How many mails are being sent, counted up to [`COUNTED`].
     pub async fn in_flight(&self, now: Timestamp) -> Result<u64> {
         let filter = doc! {
             "status": OutboxStatus::Pending.as_str(),
             "locked_by": {"$type": "string"},
             "locked_until": {"$gt": now},
         };
-        self.documents().count_documents(filter).await
+        self.count_in(LEASED, filter).await
     }
 
-    /// How many mails became `FAILED` at or after `since`.
+    /// How many mails became `FAILED` at or after `since`, counted up to [`COUNTED`].
     pub async fn failed_since(&self, since: Timestamp) -> Result<u64> {
         let filter = doc! {"status": OutboxStatus::Failed.as_str(), "failed_at": {"$gte": since}};
-        self.documents().count_documents(filter).await
+        self.count_in(FAILED, filter).await
+    }
+
+    async fn count_in(&self, index: &'static str, filter: Document) -> Result<u64> {
+        let index = Some(index);
+        bounded_count::count_up_to(self.documents(), Counted { filter, index }, COUNTED).await
     }
 
     /// When a mail was last accepted by the transport.
@@ -288,17 +292,24 @@ impl OutboxRepo {
             .documents()
             .find_one(doc! {"status": OutboxStatus::Sent.as_str()})
             .sort(doc! {"sent_at": -1})
+            .hint(Hint::Name(SENT.to_owned()))
+            .projection(doc! {"sent_at": 1, "_id": 0})
             .await?;
         let sent_at = newest.and_then(|row| row.get_datetime("sent_at").ok().copied());
         Ok(sent_at.map(Timestamp::from))
     }
 
-    /// How many mails wait, and since when the oldest one could have been sent.
+    /// How many mails wait, counted up to [`COUNTED`], and since when the oldest one could have been sent.
     pub async fn depth(&self, now: Timestamp) -> Result<(u64, Option<Timestamp>)> {
         let pending = doc! {"status": OutboxStatus::Pending.as_str()};
-        let waiting = self.documents().count_documents(pending).await?;
         let due = doc! {"status": OutboxStatus::Pending.as_str(), "due_at": {"$lte": now}};
-        let oldest = self.documents().find_one(due).sort(doc! {"due_at": 1}).await?;
+        let oldest = self
+            .documents()
+            .find_one(due)
+            .sort(doc! {"due_at": 1})
+            .hint(Hint::Name(DUE.to_owned()))
+            .projection(doc! {"due_at": 1, "_id": 0});
+        let (waiting, oldest) = tokio::try_join!(self.count_in(DUE, pending), oldest.into_future())?;
         let since = oldest.and_then(|document| document.get_datetime("due_at").ok().copied());
         Ok((waiting, since.map(Timestamp::from)))
     }
@@ -367,7 +378,7 @@ fn again(now: Timestamp) -> Document {
     }}
 }
 
-fn selection(filter: &OutboxFilter, order: OutboxOrder) -> Vec<Document> {
+fn exact(filter: &OutboxFilter) -> Document {
     let mut exact = Document::new();
     if let Some(status) = filter.status {
         exact.insert("status", status.as_str());
@@ -378,19 +389,28 @@ fn selection(filter: &OutboxFilter, order: OutboxOrder) -> Vec<Document> {
     if let Some(key) = filter.template_key {
         exact.insert("template_key", key.as_str());
     }
+    exact.insert("created_at", range(filter.from, filter.to));
+    exact
+}
+
+/// The times of a range; of all times still a condition on the first field of the index, or the fields behind it are
+/// not looked for in the index.
+fn range(from: Option<Timestamp>, to: Option<Timestamp>) -> Document {
     let mut range = Document::new();
-    if let Some(from) = filter.from {
+    if let Some(from) = from {
         range.insert("$gte", from);
     }
-    if let Some(to) = filter.to {
+    if let Some(to) = to {
         range.insert("$lte", to);
     }
     if range.is_empty() {
-        // A condition on the first field of the index, or the fields behind it are not looked for in the index.
         range.insert("$gt", Bson::MinKey);
     }
-    exact.insert("created_at", range);
-    let mut pipeline = vec![doc! {"$match": exact}];
+    range
+}
+
+fn selection(filter: &OutboxFilter, order: OutboxOrder) -> Vec<Document> {
+    let mut pipeline = vec![doc! {"$match": exact(filter)}];
     if order != OutboxOrder::CreatedAt || filter.recipient.is_some() {
         pipeline.push(doc! {"$sort": {"created_at": -1, "notification_id": -1}});
         pipeline.push(doc! {"$limit": SCAN_LIMIT});
@@ -400,10 +420,4 @@ fn selection(filter: &OutboxFilter, order: OutboxOrder) -> Vec<Document> {
         pipeline.push(doc! {"$match": {"recipients": literal}});
     }
     pipeline
-}
-
-fn count_of(document: &Document, field: &str) -> Option<u64> {
-    let value = document.get(field)?;
-    let count = value.as_i64().or_else(|| value.as_i32().map(i64::from))?;
-    u64::try_from(count).ok()
 }

@@ -1,5 +1,6 @@
 //! Lists of tickets and queues of open work, each read from an index over the derived `work` (design 3, work queues).
 
+use super::bounded_count::{self, COUNTED};
 use super::indexes::IndexSpec;
 use super::ticket_repo::{COLLECTION, StoredTicket};
 use crate::domain::id::TicketId;
@@ -19,8 +20,6 @@ use std::collections::{BTreeMap, HashSet};
 pub const OPEN_ROWS: i64 = 5_000;
 /// Newest tickets that an administrator's text search looks at.
 pub const SEARCHED: i64 = 20_000;
-/// Where counting over all tickets stops.
-pub const COUNTED: u64 = 10_000;
 
 /// The index of a person's tickets by status.
 const SHELF_STATUS: &str = "shelf_status_newest";
@@ -327,10 +326,7 @@ impl TicketListRepo {
 
     /// How many tickets pass, counted up to `limit`.
     pub async fn count_up_to(&self, filter: &TicketFilter, limit: u64) -> Result<u64> {
-        self.documents
-            .count_documents(filter.to_document())
-            .limit(limit)
-            .await
+        bounded_count::count_up_to(&self.documents, filter.to_document(), limit).await
     }
 
     /// Tickets in this order, from the index: `limit` of them after the first `skip`.
@@ -380,10 +376,9 @@ impl TicketListRepo {
 
     /// How many tickets pass; over everybody's counting stops at [`COUNTED`].
     pub async fn count(&self, filter: &TicketFilter) -> Result<u64> {
-        let count = self.documents.count_documents(filter.to_document());
         match filter.whose {
-            Whose::Person(..) => count.await,
-            Whose::Everybody => count.limit(COUNTED).await,
+            Whose::Person(..) => self.documents.count_documents(filter.to_document()).await,
+            Whose::Everybody => self.count_up_to(filter, COUNTED).await,
         }
     }
 

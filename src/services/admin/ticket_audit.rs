@@ -69,8 +69,7 @@ impl TicketAudit {
         query: TicketAuditQuery,
     ) -> Result<Rows<AuditRow>, ServiceError> {
         let filter = allowed(actor, query)?;
-        let bound = i64::try_from(exports::ROWS + 1).unwrap_or(i64::MAX);
-        exports::refuse_too_many(audit_search::count_up_to(&self.rows, &filter, bound).await?)?;
+        exports::refuse_too_many(audit_search::count_up_to(&self.rows, &filter, exports::ROWS + 1).await?)?;
         let found = audit_search::export(&self.rows, &filter).await?;
         Ok(exports::rows(found, |row| row))
     }

@@ -58,14 +58,17 @@ impl TicketService {
         let is_everybodys = matches!(query.filter.whose, Whose::Everybody);
         let has_index = matches!(query.sorting.by, SortBy::UpdatedAt | SortBy::Status) || is_everybodys;
         if query.q.is_none() && has_index {
-            let total = self.lists.count(&query.filter).await?;
-            let is_beyond = skip >= total && !is_everybodys;
-            let items = if is_beyond {
-                Vec::new()
-            } else {
-                let (sorting, size) = (query.sorting, query.page_size);
-                self.lists.page(&query.filter, sorting, skip, size).await?
-            };
+            let counting = self.lists.count(&query.filter);
+            let paging = self
+                .lists
+                .page(&query.filter, query.sorting, skip, query.page_size);
+            // A page far beyond the end of a person's tickets would walk over all of them for nothing.
+            if skip == 0 || is_everybodys {
+                let (total, items) = tokio::try_join!(counting, paging)?;
+                return Ok(TicketPage { items, total });
+            }
+            let total = counting.await?;
+            let items = if skip < total { paging.await? } else { Vec::new() };
             return Ok(TicketPage { items, total });
         }
         let mut digests = self.lists.digests(&query.filter).await?;
