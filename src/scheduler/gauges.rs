@@ -8,7 +8,7 @@ use metrics::gauge;
 /// A timer counts as overdue when it is this late.
 const OVERDUE_MINUTES: i64 = 1;
 
-/// Reads everything anew; returns how many gauges were set.
+/// Reads everything anew, waiting mails and late timers counted up to 10 000; returns how many gauges were set.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
 pub(super) async fn refresh(app: App) -> anyhow::Result<u64> {
     let now = app.clock.now();

@@ -59,6 +59,7 @@ struct MetricsNotifications {
     sent: i64,
     failed: i64,
     retry_queue: i64,
+    /// Given up in the last hour, counted up to 10 000.
     recent_failures: i64,
     last_success_minutes_ago: Option<i64>,
     email_healthy: bool,

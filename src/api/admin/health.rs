@@ -119,11 +119,11 @@ struct EmailView {
 struct EmailDetails {
     /// `smtp`, `graph`, `log` or `disabled`.
     transport: &'static str,
-    /// Mails that wait.
+    /// Mails that wait, counted up to 10 000.
     waiting: u64,
     /// Since when the oldest of them could have been sent.
     oldest_due_at: Option<String>,
-    /// Mails that were given up in the last hour.
+    /// Mails that were given up in the last hour, counted up to 10 000.
     recent_failures: u64,
     /// Since when the transport has been away.
     away_since: Option<String>,

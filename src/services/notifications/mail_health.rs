@@ -32,9 +32,9 @@ pub struct MailHealth {
     pub condition: MailCondition,
     /// When a mail was last accepted.
     pub last_sent_at: Option<Timestamp>,
-    /// Mails that were given up in the last hour.
+    /// Mails that were given up in the last hour, counted up to 10 000.
     pub recent_failures: u64,
-    /// Mails that wait.
+    /// Mails that wait, counted up to 10 000.
     pub waiting: u64,
     /// Since when the oldest of them could have been sent.
     pub oldest_due_at: Option<Timestamp>,
