@@ -14,6 +14,7 @@ use futures::TryStreamExt;
 use mongodb::ClientSession;
 use mongodb::error::Result;
 use mongodb::options::Hint;
+use serde::{Deserialize, Serialize};
 
 /// How many of the newest mails a text filter looks at.
 const SCAN_LIMIT: i64 = 20_000;
@@ -86,7 +87,7 @@ pub struct PageRequest {
 }
 
 /// How many mails stand where, by template and by failed attempts.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutboxGroup {
     /// Where they stand.
     pub status: Option<String>,
@@ -221,6 +222,25 @@ impl OutboxRepo {
             .session(session)
             .await?;
         Ok(result.modified_count == 1)
+    }
+
+    /// About how many mails there are, from the server's own notes.
+    pub async fn size(&self) -> Result<u64> {
+        self.documents().estimated_document_count().await
+    }
+
+    /// How many mails were enqueued in a range, counted up to `limit`.
+    pub async fn count_range(
+        &self,
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+        limit: u64,
+    ) -> Result<u64> {
+        let counted = Counted {
+            filter: doc! {"created_at": range(from, to)},
+            index: Some(FIGURES),
+        };
+        bounded_count::count_up_to(self.documents(), counted, limit).await
     }
 
     /// How many mails of a range stand where, by template and failed attempts; from the index alone, all of the range.

@@ -73,7 +73,8 @@ async fn fire_timers(app: App) -> anyhow::Result<u64> {
 /// Keeps the figures over everything from growing old while nobody looks; who looks gets fresher ones.
 async fn refresh_statistics(app: App) -> anyhow::Result<u64> {
     app.admin.agent_metrics.refresh().await?;
-    Ok(1)
+    app.admin.outbox.refresh_figures().await?;
+    Ok(2)
 }
 
 /// Removes files that no ticket uses, and bytes of uploads that broke off.

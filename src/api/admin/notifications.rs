@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use views::{Dashboard, FailedPage, MailDetail, MailPage, StatusCountsView, TicketMails};
+use views::{Dashboard, FailedPage, MailDetail, MailPage, OutboxCountsView, TicketMails};
 
 pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -168,7 +168,10 @@ async fn list_mails(
     Ok(Json(MailPage::new(found, page)))
 }
 
-/// The outbox in figures.
+/// The outbox in figures: of more than 10 000 mails they are kept, a few seconds old, more when the mails are many.
+///
+/// `status_counts`, `template_counts`, `retry_distribution` and the rates are of the range, if one is given; a range is
+/// counted at once, and refused when it spans more than 100 000 mails. The other figures are of all mails.
 #[utoipa::path(get, path = "/notifications/dashboard", tag = "admin", operation_id = "get_outbox_dashboard",
     params(RangeQuery), responses((status = 200, body = Dashboard)))]
 async fn mail_dashboard(
@@ -197,10 +200,10 @@ async fn list_failed_mails(
     Ok(Json(FailedPage::new(found, page)))
 }
 
-/// How many mails stand where.
+/// How many mails stand where: of more than 10 000 a few seconds ago, longer when the mails are many.
 #[utoipa::path(get, path = "/notifications/stats", tag = "admin", operation_id = "get_outbox_stats",
-    responses((status = 200, body = StatusCountsView)))]
-async fn mail_stats(State(app): State<App>, caller: Caller) -> ApiResult<Json<StatusCountsView>> {
+    responses((status = 200, body = OutboxCountsView)))]
+async fn mail_stats(State(app): State<App>, caller: Caller) -> ApiResult<Json<OutboxCountsView>> {
     Ok(Json(app.admin.outbox.counts(&caller).await?.into()))
 }
 

@@ -68,14 +68,11 @@ impl Administration {
         config: &SystemConfigReader,
         tasks: &Tasks,
     ) -> Self {
+        let statistics = Statistics::new(database, clock, tasks);
         Self {
-            outbox: outbox::OutboxAdmin::new(database, notifications, clock.clone()),
+            outbox: outbox::OutboxAdmin::new(database, notifications, statistics.clone(), clock.clone()),
             templates: templates::TemplateAdmin::new(database, notifications.composer.clone(), clock.clone()),
-            agent_metrics: agent_metrics::AgentMetrics::new(
-                database,
-                notifications,
-                Statistics::new(database, clock, tasks),
-            ),
+            agent_metrics: agent_metrics::AgentMetrics::new(database, notifications, statistics),
             dashboard: dashboard::Dashboard::new(database),
             ticket_audit: ticket_audit::TicketAudit::new(database),
             import_findings: import_findings::ImportFindings::new(database),

@@ -13,6 +13,7 @@ use crate::repositories::transaction::{Transaction, TransactionFault, settled};
 use crate::services::access::require_admin;
 use crate::services::notifications::Notifications;
 use crate::services::notifications::compose::Composer;
+use crate::services::statistics::Statistics;
 use mongodb::Database;
 use serde_json::json;
 
@@ -28,6 +29,7 @@ pub struct OutboxAdmin {
     composer: Composer,
     database: Database,
     audit: AdminAuditRepo,
+    pub(super) statistics: Statistics,
     pub(super) clock: Clock,
 }
 
@@ -42,12 +44,18 @@ pub struct ShownMail {
 
 impl OutboxAdmin {
     /// Administers these mails, in `database`.
-    pub fn new(database: &Database, notifications: &Notifications, clock: Clock) -> Self {
+    pub fn new(
+        database: &Database,
+        notifications: &Notifications,
+        statistics: Statistics,
+        clock: Clock,
+    ) -> Self {
         Self {
             outbox: notifications.outbox.clone(),
             composer: notifications.composer.clone(),
             database: database.clone(),
             audit: AdminAuditRepo::new(database),
+            statistics,
             clock,
         }
     }

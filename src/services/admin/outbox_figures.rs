@@ -1,14 +1,32 @@
 //! The outbox in figures (contract http-admin-notifications 14, dashboard and stats).
+//!
+//! While there are few mails every question counts them anew. Many are not counted for each question: the figures over
+//! all of them are kept ([`Statistics`](crate::services::statistics::Statistics)), and a range is counted up to a bound.
 
 use super::outbox::OutboxAdmin;
-use crate::domain::error::ServiceError;
+use crate::domain::error::{ErrorCode, ServiceError};
+use crate::domain::json::JsonObject;
 use crate::domain::person::Actor;
 use crate::domain::time::Timestamp;
+use crate::repositories::outbox_repo::OutboxRepo;
 use crate::repositories::outbox_row::OutboxStatus;
 use crate::repositories::outbox_search::OutboxGroup;
 use crate::services::access::require_admin;
+use crate::services::statistics::Compute;
+use futures::FutureExt;
+use mongodb::error::{Error, Result as Stored};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+/// Up to so many mails every question counts all of them anew.
+const FEW: u64 = 10_000;
+/// Most mails of a range whose figures are asked for.
+const RANGE: u64 = 100_000;
+/// The name of the kept figures.
+const NAME: &str = "outbox";
+const DAY_MINUTES: i64 = 24 * 60;
 /// How many templates are named.
 const TOP_TEMPLATES: usize = 20;
 /// How many reasons of failure are named.
@@ -51,6 +69,15 @@ impl StatusCounts {
     }
 }
 
+/// How many mails stand where, and when they were counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutboxCounts {
+    /// All mails.
+    pub counts: StatusCounts,
+    /// When they were counted.
+    pub generated_at: Timestamp,
+}
+
 /// The outbox in figures.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutboxFigures {
@@ -66,10 +93,47 @@ pub struct OutboxFigures {
     pub in_flight: u64,
     /// Mails enqueued in the last 24 hours.
     pub last_day: StatusCounts,
+    /// When the figures over all mails were taken; those of a range and `in_flight` are always of now.
+    pub generated_at: Timestamp,
+}
+
+/// What is known of all mails, as it is kept.
+#[derive(Debug, Serialize, Deserialize)]
+struct Everything {
+    groups: Vec<OutboxGroup>,
+    last_day: Vec<OutboxGroup>,
+    errors: Vec<(Option<String>, i64)>,
+}
+
+impl Everything {
+    /// Counts all mails.
+    async fn count(outbox: &OutboxRepo, now: Timestamp) -> Stored<Self> {
+        let (groups, last_day, errors) = tokio::try_join!(
+            outbox.groups(None, None),
+            outbox.groups(Some(now.plus_minutes(-DAY_MINUTES)), None),
+            outbox.common_errors(TOP_ERRORS),
+        )?;
+        Ok(Self {
+            groups,
+            last_day,
+            errors,
+        })
+    }
+
+    fn into_object(self) -> Stored<JsonObject> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(figures)) => Ok(JsonObject(figures)),
+            Ok(_) => Ok(JsonObject::new()),
+            Err(error) => Err(Error::custom(error)),
+        }
+    }
 }
 
 impl OutboxAdmin {
     /// The figures of the mails enqueued in a range.
+    ///
+    /// # Errors
+    /// The actor is no administrator, the range holds too many mails, or the database is unavailable.
     pub async fn figures(
         &self,
         actor: &Actor,
@@ -78,30 +142,87 @@ impl OutboxAdmin {
     ) -> Result<OutboxFigures, ServiceError> {
         require_admin(actor)?;
         let now = self.clock.now();
-        let (groups, last_day, errors, in_flight) = tokio::try_join!(
-            self.outbox.groups(from, to),
-            self.outbox.groups(Some(now.plus_minutes(-24 * 60)), None),
-            self.outbox.common_errors(TOP_ERRORS),
-            self.outbox.in_flight(now),
-        )?;
+        let in_flight = async { self.outbox.in_flight(now).await.map_err(ServiceError::from) };
+        let ((everything, generated_at), in_range, in_flight) =
+            tokio::try_join!(self.everything(), self.range(from, to), in_flight)?;
+        let groups = in_range.unwrap_or(everything.groups);
         Ok(OutboxFigures {
             counts: StatusCounts::of(&groups),
             templates: top_templates(&groups),
             retries: retries(&groups),
-            errors: errors
+            errors: everything
+                .errors
                 .into_iter()
                 .map(|(error, count)| (error_text(error), count))
                 .collect(),
             in_flight,
-            last_day: StatusCounts::of(&last_day),
+            last_day: StatusCounts::of(&everything.last_day),
+            generated_at,
         })
     }
 
     /// How many mails stand where.
-    pub async fn counts(&self, actor: &Actor) -> Result<StatusCounts, ServiceError> {
+    pub async fn counts(&self, actor: &Actor) -> Result<OutboxCounts, ServiceError> {
         require_admin(actor)?;
-        Ok(StatusCounts::of(&self.outbox.groups(None, None).await?))
+        let (everything, generated_at) = self.everything().await?;
+        Ok(OutboxCounts {
+            counts: StatusCounts::of(&everything.groups),
+            generated_at,
+        })
     }
+
+    /// Takes the kept figures anew when they are old and needed.
+    pub async fn refresh_figures(&self) -> Result<(), ServiceError> {
+        if self.outbox.size().await? > FEW {
+            self.kept().await?;
+        }
+        Ok(())
+    }
+
+    /// What is known of all mails, and since when.
+    async fn everything(&self) -> Result<(Everything, Timestamp), ServiceError> {
+        if self.outbox.size().await? <= FEW {
+            let now = self.clock.now();
+            return Ok((Everything::count(&self.outbox, now).await?, now));
+        }
+        self.kept().await
+    }
+
+    async fn kept(&self) -> Result<(Everything, Timestamp), ServiceError> {
+        let outbox = self.outbox.clone();
+        let compute: Compute = Arc::new(move |now| {
+            let outbox = outbox.clone();
+            async move { Everything::count(&outbox, now).await?.into_object() }.boxed()
+        });
+        let kept = self.statistics.get(NAME, &compute).await?;
+        let everything = serde_json::from_value(kept.values.to_value())
+            .map_err(|error| ServiceError::Defect(error.into()))?;
+        Ok((everything, kept.generated_at))
+    }
+
+    /// The groups of a range as they are now; absent when none is given.
+    async fn range(
+        &self,
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+    ) -> Result<Option<Vec<OutboxGroup>>, ServiceError> {
+        if from.is_none() && to.is_none() {
+            return Ok(None);
+        }
+        refuse_too_many(self.outbox.count_range(from, to, RANGE + 1).await?)?;
+        Ok(Some(self.outbox.groups(from, to).await?))
+    }
+}
+
+/// Says that a range holds more mails than are counted for one question.
+fn refuse_too_many(mails: u64) -> Result<(), ServiceError> {
+    if mails <= RANGE {
+        return Ok(());
+    }
+    let text = format!(
+        "from_date and to_date span more than {RANGE} mails: ask for a shorter range, or for all mails without them"
+    );
+    Err(ServiceError::bad_request(ErrorCode::ValidationError, text))
 }
 
 fn top_templates(groups: &[OutboxGroup]) -> Vec<(String, i64)> {
@@ -147,5 +268,15 @@ mod tests {
         };
         assert!((counts.rate(counts.sent) - 66.67).abs() < f64::EPSILON);
         assert!(StatusCounts::default().rate(0).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn a_range_of_too_many_mails_is_refused_with_the_names_of_its_fields() {
+        assert!(refuse_too_many(RANGE).is_ok());
+        let refused = refuse_too_many(RANGE + 1).unwrap_err().to_string();
+        assert!(
+            refused.contains("from_date and to_date") && refused.contains("100000"),
+            "{refused}"
+        );
     }
 }

@@ -123,7 +123,9 @@ async fn fixed_routes_win_over_the_id() {
         (json!(1), json!("FAILED"))
     );
     let stats = admin.get(&format!("{LIST}/stats")).await.expect(200).body;
-    assert_eq!(stats, json!({"pending": 1, "sent": 0, "failed": 1, "total": 2}));
+    let counted =
+        json!({"pending": 1, "sent": 0, "failed": 1, "total": 2, "generated_at": "2026-01-05T09:30:00.000Z"});
+    assert_eq!(stats, counted);
     let dashboard = admin.get(&format!("{LIST}/dashboard")).await.expect(200).body;
     assert_eq!(dashboard["failure_rate"], 50.0);
     assert_eq!(dashboard["retry_distribution"], json!({"0": 1, "1": 1}));

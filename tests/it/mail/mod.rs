@@ -5,6 +5,7 @@ mod bell;
 mod configuration;
 mod delivery;
 mod faults;
+mod figures;
 mod hostile;
 mod journey;
 mod killed;

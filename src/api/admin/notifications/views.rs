@@ -1,12 +1,12 @@
 //! Mails and their figures on the wire.
 
 use crate::api::extract::PageQuery;
-use crate::api::view::wire_time::wire_time_option;
+use crate::api::view::wire_time::{wire_time, wire_time_option};
 use crate::domain::notice::TemplateKey;
 use crate::repositories::outbox_listed::ListedRow;
 use crate::repositories::outbox_search::OutboxPage;
 use crate::services::admin::outbox::ShownMail;
-use crate::services::admin::outbox_figures::{OutboxFigures, StatusCounts};
+use crate::services::admin::outbox_figures::{OutboxCounts, OutboxFigures, StatusCounts};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -134,9 +134,18 @@ struct MailContent {
     body: String,
 }
 
+/// How many mails stand where, and when they were counted.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct OutboxCountsView {
+    #[serde(flatten)]
+    counts: StatusCountsView,
+    /// When they were counted.
+    generated_at: String,
+}
+
 /// How many mails stand where.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct StatusCountsView {
+struct StatusCountsView {
     pending: i64,
     sent: i64,
     failed: i64,
@@ -160,6 +169,8 @@ pub(super) struct Dashboard {
     /// Per cent of the total.
     failure_rate: f64,
     last_24_hours: StatusCountsView,
+    /// When the figures over all mails were taken.
+    generated_at: String,
 }
 
 /// A reason of failure.
@@ -305,6 +316,15 @@ impl From<StatusCounts> for StatusCountsView {
     }
 }
 
+impl From<OutboxCounts> for OutboxCountsView {
+    fn from(counted: OutboxCounts) -> Self {
+        Self {
+            counts: counted.counts.into(),
+            generated_at: wire_time(counted.generated_at),
+        }
+    }
+}
+
 impl From<OutboxFigures> for Dashboard {
     fn from(figures: OutboxFigures) -> Self {
         let counts = figures.counts;
@@ -324,6 +344,7 @@ impl From<OutboxFigures> for Dashboard {
                 .collect(),
             currently_locked: figures.in_flight,
             last_24_hours: figures.last_day.into(),
+            generated_at: wire_time(figures.generated_at),
         }
     }
 }
