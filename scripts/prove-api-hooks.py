@@ -16,11 +16,13 @@ import schemathesis
 from schemathesis.core.failures import AcceptedNegativeData
 from schemathesis.core.jsonschema import make_validator
 from schemathesis.core.parameters import ParameterLocation
-from schemathesis.openapi.checks import RejectedPositiveData
+from schemathesis.openapi.checks import EnsureResourceAvailability, RejectedPositiveData
 
 SELF = os.environ.get("API_SELF", "").split(",")
 USED = collections.Counter()
 LOCK = threading.Lock()
+# The paths of what was removed so far.
+REMOVED = set()
 OTHERS = (ParameterLocation.PATH, ParameterLocation.QUERY, ParameterLocation.HEADER)
 
 
@@ -158,11 +160,24 @@ def is_a_file_after_all(case, response):
     return "any value is the bytes of a file" if has_file else None
 
 
+def path_of(response):
+    return urllib.parse.urlsplit(response.request.url).path
+
+
+def was_removed_before(case, response):
+    """A chain is tried several times with the same keys, so it may remove what it has created the time before: the
+    repeat of the creation is answered as it was the first time (design 8), and what it names is gone."""
+    path = path_of(response)
+    is_gone = any(path == removed or path.startswith(f"{removed}/") for removed in REMOVED)
+    return "the repeat of a creation whose outcome was removed since" if is_gone else None
+
+
 EXCEPTIONS = [
     (RejectedPositiveData, breaks_a_rule),
     (RejectedPositiveData, names_nul),
     (AcceptedNegativeData, is_read_leniently),
     (AcceptedNegativeData, is_a_file_after_all),
+    (EnsureResourceAvailability, was_removed_before),
 ]
 
 
@@ -178,6 +193,13 @@ def filter_failure(context, failure, case, response):
                     json.dump(USED, file)
             return False
     return True
+
+
+@schemathesis.hook
+def after_call(context, case, response):
+    if case.method.upper() == "DELETE" and response.status_code < 300:
+        with LOCK:
+            REMOVED.add(path_of(response))
 
 
 # The caller must not lose the own rights on the way: what would take them away is aimed at a person who has none.
