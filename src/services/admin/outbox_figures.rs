@@ -106,20 +106,6 @@ struct Everything {
 }
 
 impl Everything {
-    /// Counts all mails.
-    async fn count(outbox: &OutboxRepo, now: Timestamp) -> Stored<Self> {
-        let (groups, last_day, errors) = tokio::try_join!(
-            outbox.groups(None, None),
-            outbox.groups(Some(now.plus_minutes(-DAY_MINUTES)), None),
-            outbox.common_errors(TOP_ERRORS),
-        )?;
-        Ok(Self {
-            groups,
-            last_day,
-            errors,
-        })
-    }
-
     fn into_object(self) -> Stored<JsonObject> {
         match serde_json::to_value(self) {
             Ok(Value::Object(figures)) => Ok(JsonObject(figures)),
@@ -127,6 +113,20 @@ impl Everything {
             Err(error) => Err(Error::custom(error)),
         }
     }
+}
+
+/// Counts all mails.
+async fn everything_of(outbox: &OutboxRepo, now: Timestamp) -> Stored<Everything> {
+    let (groups, last_day, errors) = tokio::try_join!(
+        outbox.groups(None, None),
+        outbox.groups(Some(now.plus_minutes(-DAY_MINUTES)), None),
+        outbox.common_errors(TOP_ERRORS),
+    )?;
+    Ok(Everything {
+        groups,
+        last_day,
+        errors,
+    })
 }
 
 impl OutboxAdmin {
@@ -183,7 +183,7 @@ impl OutboxAdmin {
     async fn everything(&self) -> Result<(Everything, Timestamp), ServiceError> {
         if self.outbox.size().await? <= FEW {
             let now = self.clock.now();
-            return Ok((Everything::count(&self.outbox, now).await?, now));
+            return Ok((everything_of(&self.outbox, now).await?, now));
         }
         self.kept().await
     }
@@ -192,7 +192,7 @@ impl OutboxAdmin {
         let outbox = self.outbox.clone();
         let compute: Compute = Arc::new(move |now| {
             let outbox = outbox.clone();
-            async move { Everything::count(&outbox, now).await?.into_object() }.boxed()
+            async move { everything_of(&outbox, now).await?.into_object() }.boxed()
         });
         let kept = self.statistics.get(NAME, &compute).await?;
         let everything = serde_json::from_value(kept.values.to_value())

@@ -131,11 +131,7 @@ const OWN_INDEX: [(&str, &str, &str); 2] = [
         ".notification_outbox",
         "{ template_key: 1, created_at: 1",
     ),
-    (
-        "ticket_step_id=",
-        ".audit_events",
-        "{ body.ticket_step_id: 1",
-    ),
+    ("ticket_step_id=", ".audit_events", "{ body.ticket_step_id: 1"),
 ];
 
 /// Ids that exist, by the names of parameters.
