@@ -84,7 +84,7 @@ impl Caught {
                 && matches!(started.command_name.as_str(), "insert" | "update")
             {
                 let mut all = caught.0.lock().unwrap_or_else(PoisonError::into_inner);
-                all.push(started.command);
+                all.extend(apart(started.command));
             }
         })
     }
@@ -98,6 +98,20 @@ impl Caught {
             .context("the commit of a command was not caught")?;
         Ok(all.swap_remove(at))
     }
+}
+
+/// A command for each statement of an update: what went to the server together is written apart again.
+fn apart(command: Document) -> Vec<Document> {
+    let statements = match command.get_array("updates") {
+        Ok(statements) if statements.len() > 1 => statements.clone(),
+        Ok(_) | Err(_) => return vec![command],
+    };
+    let alone = |statement| {
+        let mut alone = command.clone();
+        alone.insert("updates", vec![statement]);
+        alone
+    };
+    statements.into_iter().map(alone).collect()
 }
 
 fn is_commit(command: &Document, ticket: &TicketId, version: i64) -> Option<bool> {

@@ -72,10 +72,10 @@ pub async fn export(rows: &AuditRepo, filter: &AuditFilter) -> Result<Cursor<Aud
         .await
 }
 
-/// A step has fewer events than anything else that is named beside it.
+/// A step has fewer events than anything that may be named beside it, but for its ticket.
 fn options(filter: &AuditFilter) -> AggregateOptions {
-    let hint = filter.ticket_step_id.as_ref();
-    let hint = hint.map(|_| Hint::Name(STEP_INDEX.to_owned()));
+    let by_step = filter.ticket_step_id.is_some() && filter.ticket_id.is_none();
+    let hint = by_step.then(|| Hint::Name(STEP_INDEX.to_owned()));
     AggregateOptions::builder().hint(hint).build()
 }
 

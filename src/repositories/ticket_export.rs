@@ -1,6 +1,6 @@
 //! Tickets as exports read them: one moment of the database, one ticket after the other, only the fields that are shown.
 
-use super::ticket_list_repo::{Sorting, TicketFilter, TicketListRepo};
+use super::ticket_list_repo::{Sorting, TicketFilter, TicketListRepo, hint};
 use crate::domain::id::{StepKey, TicketId};
 use crate::domain::json::JsonObject;
 use crate::domain::person::Person;
@@ -81,9 +81,11 @@ impl TicketListRepo {
             "ticket.updated_at": 1, "ticket.completed_at": 1, "ticket.current_step_id": 1, "ticket.form_version": 1,
             "work.has_pending_cr": 1, "work.figures.due_at": 1,
         };
+        let (wanted, index) = filter.in_index(Sorting::NEWEST);
         self.documents()
             .clone_with_type::<ExportedTicket>()
-            .find(filter.to_document())
+            .find(wanted)
+            .hint(hint(index))
             .sort(Sorting::NEWEST.to_document())
             .projection(projection)
             .batch_size(BATCH)

@@ -1,6 +1,6 @@
 //! Lists of tickets and queues of open work, each read from an index over the derived `work` (design 3, work queues).
 
-use super::bounded_count::{self, COUNTED};
+use super::bounded_count::{self, COUNTED, Counted};
 use super::indexes::IndexSpec;
 use super::ticket_repo::{COLLECTION, StoredTicket};
 use crate::domain::id::TicketId;
@@ -21,8 +21,15 @@ pub const OPEN_ROWS: i64 = 5_000;
 /// Newest tickets that an administrator's text search looks at.
 pub const SEARCHED: i64 = 20_000;
 
-/// The index of a person's tickets by status.
+/// The indexes of a person's tickets, of all statuses or of some.
+const SHELF_NEWEST: &str = "shelf_newest";
 const SHELF_STATUS: &str = "shelf_status_newest";
+
+/// The indexes of everybody's tickets, of all statuses, of some, and in the other orders.
+const ALL_NEWEST: &str = "all_newest";
+const ALL_STATUS: &str = "all_status_newest";
+const ALL_BY_CREATION: &str = "all_in_order_of_creation";
+const ALL_BY_TITLE: &str = "all_in_order_of_title";
 
 /// The indexes that lists need.
 pub fn indexes() -> Vec<IndexSpec> {
@@ -30,7 +37,7 @@ pub fn indexes() -> Vec<IndexSpec> {
         // What stands behind the order filters without fetching.
         IndexSpec::new(
             COLLECTION,
-            "shelf_newest",
+            SHELF_NEWEST,
             doc! {"work.shelves": 1, "work.updated_at": -1, "_id": -1, "work.workflow_id": 1, "work.has_pending_cr": 1},
         ),
         IndexSpec::new(
@@ -44,12 +51,12 @@ pub fn indexes() -> Vec<IndexSpec> {
         IndexSpec::new(COLLECTION, "queue", doc! {"work.queues": 1}),
         IndexSpec::new(
             COLLECTION,
-            "all_newest",
+            ALL_NEWEST,
             doc! {"work.updated_at": -1, "_id": -1, "work.workflow_id": 1, "work.has_pending_cr": 1},
         ),
         IndexSpec::new(
             COLLECTION,
-            "all_status_newest",
+            ALL_STATUS,
             doc! {
                 "work.status": 1, "work.updated_at": -1, "_id": -1, "work.workflow_id": 1, "work.has_pending_cr": 1,
             },
@@ -57,7 +64,7 @@ pub fn indexes() -> Vec<IndexSpec> {
         // The time of the last change stands last: what a command moves here stays next to where it was.
         IndexSpec::new(
             COLLECTION,
-            "all_in_order_of_creation",
+            ALL_BY_CREATION,
             doc! {
                 "work.created_at": -1, "_id": -1, "work.status": 1, "work.workflow_id": 1, "work.has_pending_cr": 1,
                 "work.updated_at": -1,
@@ -65,7 +72,7 @@ pub fn indexes() -> Vec<IndexSpec> {
         ),
         IndexSpec::new(
             COLLECTION,
-            "all_in_order_of_title",
+            ALL_BY_TITLE,
             doc! {
                 "ticket.title": 1, "_id": 1, "work.status": 1, "work.workflow_id": 1, "work.has_pending_cr": 1,
                 "work.updated_at": -1,
@@ -123,15 +130,6 @@ impl Sorting {
         order: ListOrder::Descending,
     };
 
-    /// The index of everybody's tickets that is there for this order only, and its first field.
-    const fn own_index(self) -> Option<(&'static str, &'static str)> {
-        match self.by {
-            SortBy::CreatedAt => Some(("all_in_order_of_creation", "work.created_at")),
-            SortBy::Title => Some(("all_in_order_of_title", "ticket.title")),
-            SortBy::UpdatedAt | SortBy::Status => None,
-        }
-    }
-
     pub(super) fn to_document(self) -> Document {
         let (forth, back) = match self.order {
             ListOrder::Ascending => (1, -1),
@@ -177,18 +175,24 @@ impl TicketFilter {
         }
     }
 
-    pub(super) fn to_document(&self) -> Document {
-        self.led_by("work.updated_at")
-    }
-
-    /// The filter for an index of everybody's tickets that begins with `field`: it needs a condition on that field, or
-    /// the fields behind it are not looked for in the index.
-    fn led_by(&self, field: &str) -> Document {
+    /// The filter, and the name of the index that has what passes in this order and filters the rest. Left to itself the server
+    /// sometimes looks through everybody's tickets for those of one person.
+    pub(super) fn in_index(&self, sorting: Sorting) -> (Document, &'static str) {
+        let has_status = !self.statuses.is_empty() || sorting.by == SortBy::Status;
+        let (index, first_field) = match (&self.whose, sorting.by) {
+            (Whose::Person(..), _) if has_status => (SHELF_STATUS, "work.shelves"),
+            (Whose::Person(..), _) => (SHELF_NEWEST, "work.shelves"),
+            (Whose::Everybody, SortBy::CreatedAt) => (ALL_BY_CREATION, "work.created_at"),
+            (Whose::Everybody, SortBy::Title) => (ALL_BY_TITLE, "ticket.title"),
+            (Whose::Everybody, _) if has_status => (ALL_STATUS, "work.status"),
+            (Whose::Everybody, SortBy::UpdatedAt | SortBy::Status) => (ALL_NEWEST, "work.updated_at"),
+        };
         let mut filter = self.conditions();
-        if self.whose == Whose::Everybody && !filter.contains_key(field) {
-            filter.insert(field, doc! {"$gt": Bson::MinKey});
+        if !filter.contains_key(first_field) {
+            // Without a condition on its first field the fields behind it are not looked for in the index.
+            filter.insert(first_field, doc! {"$gt": Bson::MinKey});
         }
-        filter
+        (filter, index)
     }
 
     fn conditions(&self) -> Document {
@@ -229,6 +233,11 @@ impl TicketFilter {
         }
         filter
     }
+}
+
+/// The index of this name and no other.
+pub(super) fn hint(index: &str) -> Hint {
+    Hint::Name(index.to_owned())
 }
 
 /// What sorting and text search look at, of one ticket.
@@ -326,7 +335,12 @@ impl TicketListRepo {
 
     /// How many tickets pass, counted up to `limit`.
     pub async fn count_up_to(&self, filter: &TicketFilter, limit: u64) -> Result<u64> {
-        bounded_count::count_up_to(&self.documents, filter.to_document(), limit).await
+        let (wanted, index) = filter.in_index(Sorting::NEWEST);
+        let counted = Counted {
+            filter: wanted,
+            index: Some(index),
+        };
+        bounded_count::count_up_to(&self.documents, counted, limit).await
     }
 
     /// Tickets in this order, from the index: `limit` of them after the first `skip`.
@@ -338,11 +352,10 @@ impl TicketListRepo {
         limit: i64,
     ) -> Result<Vec<StoredTicket>> {
         let rows = self.documents.clone_with_type::<StoredTicket>();
-        let found = match sorting.own_index().filter(|_| filter.whose == Whose::Everybody) {
-            Some((index, field)) => rows.find(filter.led_by(field)).hint(Hint::Name(index.to_owned())),
-            None => rows.find(filter.to_document()),
-        };
-        let found = found
+        let (wanted, index) = filter.in_index(sorting);
+        let found = rows
+            .find(wanted)
+            .hint(hint(index))
             .sort(sorting.to_document())
             .projection(doc! {"version": 1, "ticket": 1})
             .skip(skip)
@@ -353,8 +366,10 @@ impl TicketListRepo {
     /// The steps at which the tickets that pass stand, of the last changed tickets first; at most [`OPEN_ROWS`] tickets.
     pub async fn live_steps(&self, filter: &TicketFilter) -> Result<Vec<TicketSteps>> {
         let rows = self.documents.clone_with_type::<TicketSteps>();
+        let (wanted, index) = filter.in_index(Sorting::NEWEST);
         let found = rows
-            .find(filter.to_document())
+            .find(wanted)
+            .hint(hint(index))
             .sort(Sorting::NEWEST.to_document());
         let found = found.projection(doc! {"work.live": 1}).limit(OPEN_ROWS);
         found.await?.try_collect().await
@@ -362,9 +377,11 @@ impl TicketListRepo {
 
     /// The ids of the tickets that pass, from the index alone; at most [`SEARCHED`].
     pub async fn ids(&self, filter: &TicketFilter) -> Result<HashSet<TicketId>> {
+        let (wanted, index) = filter.in_index(Sorting::NEWEST);
         let found = self
             .documents
-            .find(filter.to_document())
+            .find(wanted)
+            .hint(hint(index))
             .projection(doc! {"_id": 1})
             .limit(SEARCHED);
         let found: Vec<Document> = found.await?.try_collect().await?;
@@ -376,10 +393,11 @@ impl TicketListRepo {
 
     /// How many tickets pass; over everybody's counting stops at [`COUNTED`].
     pub async fn count(&self, filter: &TicketFilter) -> Result<u64> {
-        match filter.whose {
-            Whose::Person(..) => self.documents.count_documents(filter.to_document()).await,
-            Whose::Everybody => self.count_up_to(filter, COUNTED).await,
+        if filter.whose == Whose::Everybody {
+            return self.count_up_to(filter, COUNTED).await;
         }
+        let (wanted, index) = filter.in_index(Sorting::NEWEST);
+        self.documents.count_documents(wanted).hint(hint(index)).await
     }
 
     /// How many tickets on a shelf of a person have each status, from the index alone; statuses that none has are left out.
@@ -391,13 +409,13 @@ impl TicketListRepo {
             count: i64,
         }
         let counts = vec![
-            doc! {"$match": TicketFilter::of(shelf, who.to_vec()).to_document()},
+            doc! {"$match": TicketFilter::of(shelf, who.to_vec()).conditions()},
             doc! {"$group": {"_id": "$work.status", "count": {"$sum": 1_i64}}},
         ];
         let counted = self
             .documents
             .aggregate(counts)
-            .hint(Hint::Name(SHELF_STATUS.to_owned()))
+            .hint(hint(SHELF_STATUS))
             .with_type::<Counted>()
             .await?;
         let counted: Vec<Counted> = counted.try_collect().await?;
@@ -414,8 +432,10 @@ impl TicketListRepo {
             "ticket.title": 1, "ticket.description": 1, "ticket.workflow.name": 1,
             "work.status": 1, "work.created_at": 1, "work.updated_at": 1,
         };
+        let (wanted, index) = filter.in_index(Sorting::NEWEST);
         let found = rows
-            .find(filter.to_document())
+            .find(wanted)
+            .hint(hint(index))
             .sort(Sorting::NEWEST.to_document());
         found
             .projection(projection)

@@ -36,6 +36,34 @@ async fn fifty_different_notes_at_once_through_two_processes_each_appear_once() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commits_that_go_together_and_lose_to_another_process_in_part_all_take_effect_once() {
+    let (one, version) = stage().await;
+    let two = Process::on(one.database.clone(), Clock::System);
+    let mut tickets = Vec::new();
+    for n in 0..12 {
+        tickets.push(create(&one, &version, &format!("ticket {n}")).await);
+    }
+    // Many tickets are committed to side by side, so their commits share commands; each is wanted by both processes.
+    let notes = (0..96).map(|n| {
+        let app = if n % 2 == 0 { &one } else { &two };
+        let ticket = &tickets[n / 2 % tickets.len()].ticket;
+        async move { run(app, MARK, &ticket.id, note(ticket, &format!("note {n}"))).await }
+    });
+    for answer in join_all(notes).await {
+        answer.unwrap();
+    }
+    let notes = NoteRepo::new(&one.database);
+    for (n, created) in tickets.iter().enumerate() {
+        let rows = notes.newest_of_ticket(&created.ticket.id, 100).await.unwrap();
+        let texts: BTreeSet<String> = rows.iter().map(|row| row.body.content.clone()).collect();
+        let wanted = (0..96).filter(|note| note / 2 % tickets.len() == n);
+        assert_eq!(texts, wanted.map(|note| format!("note {note}")).collect());
+        assert_eq!(rows.len(), texts.len());
+    }
+    oracle::check(&one).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_repeat_of_a_note_through_another_process_is_the_same_note() {
     let (one, version) = stage().await;
     let two = Process::on(one.database.clone(), Clock::System);

@@ -44,6 +44,7 @@ async fn figures_of_many_mails_are_kept_and_taken_anew_while_ranges_are_counted_
         "what is not of the range is of the kept figures"
     );
     app.clock.advance(24 * 60 * 60 * 1_000);
+    let admin = app.person("sven.berg");
     eventually("the figures are taken anew", async || {
         admin.get(STATS).await.expect(200).body["failed"] == 2
     })

@@ -101,10 +101,10 @@ const ADMINISTRATION: [&str; 32] = [
     "/admin/ticket-audit?from_date=2025-12-20&to_date=2026-01-05&event_type=APPROVE",
     "/admin/ticket-audit?from_date=2025-12-20&to_date=2026-01-05&event_type=APPROVE&event_type=REJECT",
     "/admin/ticket-audit?from_date=2025-12-20&to_date=2026-01-05&actor_email=mark",
-    "/admin/ticket-audit?from_date=2025-12-20&to_date=2026-01-05&ticket_step_id={ticket_step_id}",
+    "/admin/ticket-audit?ticket_step_id={ticket_step_id}&from_date=2025-12-20&to_date=2026-01-05",
     "/admin/ticket-audit?ticket_id={ticket_id}&ticket_step_id={ticket_step_id}",
     "/admin/ticket-audit/export?from_date=2026-01-04&to_date=2026-01-05&event_type=APPROVE",
-    "/admin/ticket-audit/export?from_date=2025-12-24&to_date=2025-12-25&ticket_step_id={ticket_step_id}",
+    "/admin/ticket-audit/export?ticket_step_id={ticket_step_id}&from_date=2025-12-24&to_date=2025-12-25",
     "/admin/import-findings?to_look_at=true&skip=20",
     "/admin/import-findings?rule=unreadable&rule=person_twice&collection=tickets",
     "/admin/import-findings?subject=TKT-1",
@@ -131,7 +131,7 @@ const OWN_INDEX: [(&str, &str, &str); 2] = [
         ".notification_outbox",
         "{ template_key: 1, created_at: 1",
     ),
-    ("ticket_step_id=", ".audit_events", "{ body.ticket_step_id: 1"),
+    ("?ticket_step_id=", ".audit_events", "{ body.ticket_step_id: 1"),
 ];
 
 /// Ids that exist, by the names of parameters.
