@@ -40,6 +40,7 @@ pub mod template_override_repo;
 pub mod ticket_command_repo;
 pub mod ticket_export;
 pub mod ticket_figures;
+pub mod ticket_filter;
 pub mod ticket_list_repo;
 pub mod ticket_repo;
 pub mod ticket_write;

@@ -1,6 +1,7 @@
 //! Tickets as exports read them: one moment of the database, one ticket after the other, only the fields that are shown.
 
-use super::ticket_list_repo::{Sorting, TicketFilter, TicketListRepo, hint};
+use super::ticket_filter::{Sorting, TicketFilter, hint};
+use super::ticket_list_repo::TicketListRepo;
 use crate::domain::id::{StepKey, TicketId};
 use crate::domain::json::JsonObject;
 use crate::domain::person::Person;

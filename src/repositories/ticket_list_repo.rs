@@ -2,6 +2,10 @@
 
 use super::bounded_count::{self, COUNTED, Counted};
 use super::indexes::IndexSpec;
+use super::ticket_filter::{
+    ALL_BY_CREATION, ALL_BY_TITLE, ALL_NEWEST, ALL_STATUS, SHELF_NEWEST, SHELF_STATUS, Sorting, TicketFilter,
+    Whose, hint,
+};
 use super::ticket_repo::{COLLECTION, StoredTicket};
 use crate::domain::id::TicketId;
 use crate::domain::person::PersonKey;
@@ -11,7 +15,6 @@ use crate::domain::work::{LiveStep, Queue, Shelf, WorkRow};
 use bson::{Bson, Document, doc};
 use futures::TryStreamExt;
 use mongodb::error::Result;
-use mongodb::options::Hint;
 use mongodb::{Collection, Database};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashSet};
@@ -20,16 +23,6 @@ use std::collections::{BTreeMap, HashSet};
 pub const OPEN_ROWS: i64 = 5_000;
 /// Newest tickets that an administrator's text search looks at.
 pub const SEARCHED: i64 = 20_000;
-
-/// The indexes of a person's tickets, of all statuses or of some.
-const SHELF_NEWEST: &str = "shelf_newest";
-const SHELF_STATUS: &str = "shelf_status_newest";
-
-/// The indexes of everybody's tickets, of all statuses, of some, and in the other orders.
-const ALL_NEWEST: &str = "all_newest";
-const ALL_STATUS: &str = "all_status_newest";
-const ALL_BY_CREATION: &str = "all_in_order_of_creation";
-const ALL_BY_TITLE: &str = "all_in_order_of_title";
 
 /// The indexes that lists need.
 pub fn indexes() -> Vec<IndexSpec> {
@@ -84,160 +77,6 @@ pub fn indexes() -> Vec<IndexSpec> {
             doc! {"ticket.change_requests.id": 1},
         ),
     ]
-}
-
-/// Whose tickets a list shows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Whose {
-    /// Those on a shelf of a person, by the person's keys.
-    Person(Shelf, Vec<PersonKey>),
-    /// All; for administrators.
-    Everybody,
-}
-
-/// What a list is sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each variant is named like its word on the wire")]
-pub enum SortBy {
-    UpdatedAt,
-    CreatedAt,
-    Title,
-    Status,
-}
-
-/// In which direction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ListOrder {
-    /// Smallest first.
-    Ascending,
-    /// Largest first.
-    Descending,
-}
-
-/// The order of a list; the id decides between equals, so that pages neither overlap nor leave gaps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sorting {
-    /// By what.
-    pub by: SortBy,
-    /// In which direction.
-    pub order: ListOrder,
-}
-
-impl Sorting {
-    /// The last changed first.
-    pub const NEWEST: Self = Self {
-        by: SortBy::UpdatedAt,
-        order: ListOrder::Descending,
-    };
-
-    pub(super) fn to_document(self) -> Document {
-        let (forth, back) = match self.order {
-            ListOrder::Ascending => (1, -1),
-            ListOrder::Descending => (-1, 1),
-        };
-        match self.by {
-            SortBy::UpdatedAt => doc! {"work.updated_at": forth, "_id": forth},
-            SortBy::CreatedAt => doc! {"work.created_at": forth, "_id": forth},
-            SortBy::Title => doc! {"ticket.title": forth, "_id": forth},
-            // As the index has them: of one status the newest first, or all of it the other way round.
-            SortBy::Status => doc! {"work.status": forth, "work.updated_at": back, "_id": back},
-        }
-    }
-}
-
-/// What a list is filtered by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TicketFilter {
-    /// Whose.
-    pub whose: Whose,
-    /// With one of these statuses; empty means any.
-    pub statuses: Vec<TicketStatus>,
-    /// Of this workflow.
-    pub workflow_id: Option<String>,
-    /// Last changed at or after.
-    pub from: Option<Timestamp>,
-    /// Last changed at or before.
-    pub until: Option<Timestamp>,
-    /// With or without a pending change request.
-    pub has_pending_cr: Option<bool>,
-}
-
-impl TicketFilter {
-    /// A person's tickets on a shelf.
-    pub fn of(shelf: Shelf, who: Vec<PersonKey>) -> Self {
-        Self {
-            whose: Whose::Person(shelf, who),
-            statuses: Vec::new(),
-            workflow_id: None,
-            from: None,
-            until: None,
-            has_pending_cr: None,
-        }
-    }
-
-    /// The filter, and the name of the index that has what passes in this order and filters the rest. Left to itself the server
-    /// sometimes looks through everybody's tickets for those of one person.
-    pub(super) fn in_index(&self, sorting: Sorting) -> (Document, &'static str) {
-        let has_status = !self.statuses.is_empty() || sorting.by == SortBy::Status;
-        let (index, first_field) = match (&self.whose, sorting.by) {
-            (Whose::Person(..), _) if has_status => (SHELF_STATUS, "work.shelves"),
-            (Whose::Person(..), _) => (SHELF_NEWEST, "work.shelves"),
-            (Whose::Everybody, SortBy::CreatedAt) => (ALL_BY_CREATION, "work.created_at"),
-            (Whose::Everybody, SortBy::Title) => (ALL_BY_TITLE, "ticket.title"),
-            (Whose::Everybody, _) if has_status => (ALL_STATUS, "work.status"),
-            (Whose::Everybody, SortBy::UpdatedAt | SortBy::Status) => (ALL_NEWEST, "work.updated_at"),
-        };
-        let mut filter = self.conditions();
-        if !filter.contains_key(first_field) {
-            // Without a condition on its first field the fields behind it are not looked for in the index.
-            filter.insert(first_field, doc! {"$gt": Bson::MinKey});
-        }
-        (filter, index)
-    }
-
-    fn conditions(&self) -> Document {
-        let mut filter = Document::new();
-        if let Whose::Person(shelf, who) = &self.whose {
-            let keys: Vec<Bson> = who.iter().map(|person| Bson::String(shelf.key(person))).collect();
-            filter.insert("work.shelves", doc! {"$in": keys});
-        }
-        let statuses: Vec<Bson> = self
-            .statuses
-            .iter()
-            .filter_map(|s| bson::serialize_to_bson(s).ok())
-            .collect();
-        match statuses.as_slice() {
-            [] => {}
-            [one] => {
-                filter.insert("work.status", one.clone());
-            }
-            several => {
-                filter.insert("work.status", doc! {"$in": several});
-            }
-        }
-        if let Some(workflow) = &self.workflow_id {
-            filter.insert("work.workflow_id", workflow);
-        }
-        let mut range = Document::new();
-        if let Some(from) = self.from {
-            range.insert("$gte", from.to_bson());
-        }
-        if let Some(until) = self.until {
-            range.insert("$lte", until.to_bson());
-        }
-        if !range.is_empty() {
-            filter.insert("work.updated_at", range);
-        }
-        if let Some(pending) = self.has_pending_cr {
-            filter.insert("work.has_pending_cr", pending);
-        }
-        filter
-    }
-}
-
-/// The index of this name and no other.
-pub(super) fn hint(index: &str) -> Hint {
-    Hint::Name(index.to_owned())
 }
 
 /// What sorting and text search look at, of one ticket.

@@ -6,7 +6,7 @@ use crate::domain::error::{FieldError, ServiceError};
 use crate::domain::person::Actor;
 use crate::domain::ticket::TicketStatus;
 use crate::domain::work::Shelf;
-use crate::repositories::ticket_list_repo::TicketFilter;
+use crate::repositories::ticket_filter::TicketFilter;
 use crate::services::tickets::TicketService;
 use garde::Validate;
 use serde::Deserialize;

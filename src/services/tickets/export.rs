@@ -6,7 +6,7 @@ use crate::domain::error::ServiceError;
 use crate::domain::person::Actor;
 use crate::repositories::audit_repo::AuditRow;
 use crate::repositories::ticket_export::ExportedTicket;
-use crate::repositories::ticket_list_repo::TicketFilter;
+use crate::repositories::ticket_filter::TicketFilter;
 use crate::services::exports::{self, ROWS, Rows};
 use futures::StreamExt;
 

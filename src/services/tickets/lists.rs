@@ -7,7 +7,8 @@ use crate::domain::person::Actor;
 use crate::domain::ticket::{Phase, Ticket};
 use crate::domain::work::Shelf;
 use crate::domain::workflow::StepType;
-use crate::repositories::ticket_list_repo::{ListOrder, SortBy, Sorting, TicketDigest, TicketFilter, Whose};
+use crate::repositories::ticket_filter::{ListOrder, SortBy, Sorting, TicketFilter, Whose};
+use crate::repositories::ticket_list_repo::TicketDigest;
 use crate::repositories::ticket_repo::StoredTicket;
 
 /// A list that a person asks for.

@@ -10,7 +10,8 @@ use crate::domain::ticket::{ApprovalTask, Handover, StepState, TicketStatus};
 use crate::domain::work::{LiveStep, Queue, Shelf};
 use crate::domain::workflow::StepType;
 use crate::repositories::history_repo::HistoryRow;
-use crate::repositories::ticket_list_repo::{OpenWork, TicketFilter, TicketSteps};
+use crate::repositories::ticket_filter::TicketFilter;
+use crate::repositories::ticket_list_repo::{OpenWork, TicketSteps};
 use std::collections::HashMap;
 use std::sync::Arc;
 

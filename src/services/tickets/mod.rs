@@ -18,7 +18,7 @@ pub use queues::{Question, QueuePage, StepItem};
 pub use raise::NewTicket;
 pub use shown_pages::ShownPage;
 
-pub use crate::repositories::ticket_list_repo::{ListOrder, SortBy, Sorting};
+pub use crate::repositories::ticket_filter::{ListOrder, SortBy, Sorting};
 
 use crate::app::Tasks;
 use crate::domain::error::{ErrorCode, ServiceError};
