@@ -152,7 +152,7 @@ impl<'a> Run<'a> {
 
     /// Does the next thing that somebody can do.
     fn move_on(&mut self, ticket: &Ticket) -> Result<(), Refusal> {
-        let mut last = Refusal::invalid("nobody can act");
+        let mut first = None;
         for step in ticket.steps.iter().filter(|step| step.is_live()) {
             for command in self.ways_on(ticket, step) {
                 for actor in actors(ticket) {
@@ -162,12 +162,15 @@ impl<'a> Run<'a> {
                             return Ok(());
                         }
                         Err(Refusal::PermissionDenied(_)) => {}
-                        Err(refusal) => last = refusal,
+                        // Those who act next are asked first, so theirs is the reason.
+                        Err(refusal) => {
+                            first.get_or_insert(refusal);
+                        }
                     }
                 }
             }
         }
-        Err(last)
+        Err(first.unwrap_or_else(|| Refusal::invalid("nobody can act")))
     }
 
     fn ways_on(&mut self, ticket: &Ticket, step: &Step) -> Vec<Command> {

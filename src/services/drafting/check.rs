@@ -28,3 +28,24 @@ pub(super) async fn check(
         .await
         .map_err(|error| ServiceError::Defect(anyhow::Error::new(error)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::testing::corpus::{amount, choice_by};
+    use crate::engine::testing::{object, task};
+
+    #[tokio::test]
+    async fn a_choice_is_a_drafts_fault_only_when_it_leaves_an_answer_out() {
+        let kinds = async |amount_is_required: bool| {
+            let flow = choice_by(&amount(amount_is_required), &task("work"), "100");
+            let around = Surroundings::of(draft_id());
+            let report = check(Definition(object(flow)), around, Managers::Known)
+                .await
+                .unwrap();
+            report.errors.iter().map(|error| error.kind).collect::<Vec<_>>()
+        };
+        assert_eq!(kinds(true).await, [] as [&str; 0]);
+        assert_eq!(kinds(false).await, ["NO_DEFAULT_TRANSITION"]);
+    }
+}
