@@ -5,7 +5,7 @@ use crate::domain::error::{ErrorCode, ServiceError};
 use crate::domain::id::WorkflowId;
 use crate::domain::person::Actor;
 use crate::domain::time::Timestamp;
-use crate::domain::workflow::{WorkflowStatus, WorkflowTemplate};
+use crate::domain::workflow::{Definition, WorkflowStatus, WorkflowTemplate};
 use crate::engine::definition::validate::{self, Report};
 use crate::repositories::mongo::{WriteFault, classify};
 use crate::services::execute::ExpectedVersion;
@@ -113,8 +113,7 @@ impl WorkflowService {
     ) -> Result<DraftSaved, ServiceError> {
         require_designer(actor)?;
         let workflow = self.find(id).await?;
-        refuse_unreadable(definition)?;
-        let definition = validate::normalise(definition);
+        let definition = readable(definition)?;
         let report = self.check(&workflow.id, &definition).await?;
         let template = self
             .change(id, expected, |template, now| {
@@ -282,9 +281,10 @@ pub(super) fn no_definition() -> Report {
     }
 }
 
-/// What the studio could not show again is not stored: lists that are none, elements that are no objects, edges and
-/// conditions that cannot be read (contract http-workflows 2.4, W6).
-fn refuse_unreadable(definition: &Map<String, Value>) -> Result<(), ServiceError> {
+/// The draft as it is stored. What the studio could not show again is not stored: lists that are none, elements that are
+/// no objects, edges and conditions that cannot be read (contract http-workflows 2.4, W6); nor is what is so large that
+/// looking at it would take long.
+fn readable(definition: &Map<String, Value>) -> Result<Definition, ServiceError> {
     for key in ["steps", "transitions"] {
         let whole = match definition.get(key) {
             None | Some(Value::Null) => true,
@@ -295,6 +295,24 @@ fn refuse_unreadable(definition: &Map<String, Value>) -> Result<(), ServiceError
             return Err(unreadable(&[format!("{key} must be a list of objects")]));
         }
     }
+    let list =
+        |map: &Map<String, Value>, key: &str| map.get(key).and_then(Value::as_array).map_or(0, Vec::len);
+    let steps = definition
+        .get("steps")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    // A branch has a step of its own, so there are no more branches than steps.
+    let branches: usize = steps
+        .filter_map(Value::as_object)
+        .map(|step| list(step, "branches"))
+        .sum();
+    if list(definition, "steps").max(branches) > validate::MAX_STEPS {
+        let most = validate::MAX_STEPS;
+        return Err(unreadable(&[format!(
+            "a workflow can have at most {most} steps, and no more branches"
+        )]));
+    }
     let normal = validate::normalise(definition);
     let compiled = validate::schema_findings(&normal);
     let broken: Vec<String> = compiled
@@ -303,7 +321,7 @@ fn refuse_unreadable(definition: &Map<String, Value>) -> Result<(), ServiceError
         .map(|finding| format!("{}: {}", finding.path, finding.message))
         .collect();
     if broken.is_empty() {
-        Ok(())
+        Ok(normal)
     } else {
         Err(unreadable(&broken))
     }

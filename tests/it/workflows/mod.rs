@@ -100,6 +100,8 @@ async fn a_draft_is_kept_as_it_was_drawn_and_checked_but_not_refused_for_its_err
         json!({"steps": "none"}),
         json!({"steps": [1], "transitions": []}),
         json!({"steps": [], "transitions": [{"from_step_id": "a", "to_step_id": null}]}),
+        json!({"steps": vec![json!({}); 501], "transitions": []}),
+        json!({"steps": [{"branches": vec![json!({}); 501]}], "transitions": []}),
     ] {
         let body = json!({"definition": unreadable});
         let refused = dana.put(&format!("{PATH}/{id}/draft"), body).await.expect(400);

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use std::collections::HashSet;
 
 /// Most steps of a definition.
-const MAX_STEPS: usize = 500;
+pub const MAX_STEPS: usize = 500;
 
 pub(super) fn check(definition: &Definition, report: &mut Report) {
     let steps = match definition.0.get("steps") {
