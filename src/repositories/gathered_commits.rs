@@ -1,24 +1,21 @@
-//! Commits of several tickets in one command: what is handed over while commands are on their way goes with the next.
+//! Commits of several tickets, gathered into one command.
 //!
 //! Each ticket still has a compare-and-set of its own; what they share is the way to the server and the wait for the
 //! majority. The server says how many of them matched, not which: as long as all did, or all but those with an error of
 //! their own, everybody knows; else each looks at its ticket ([`Sent::Unclear`]).
 
+use super::gathering::{Gathering, Together};
 use super::mongo::{WriteFault, classify};
 use super::ticket_repo::COLLECTION;
 use bson::raw::RawArrayBuf;
 use bson::{Bson, Document, RawDocumentBuf, rawdoc};
 use mongodb::Database;
 use mongodb::error::Error;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
-/// How long one attempt may take; after that nobody waits for its answer.
+/// How long one command may be on its way; after that nobody waits for its answer.
 pub(super) const ATTEMPT: Duration = Duration::from_secs(8);
-/// How many commands are on their way at the same time.
-const SIDE_BY_SIDE: usize = 4;
 /// How many commits one command holds.
 const MOST: usize = 32;
 /// How large the commits of one command may be together, in bytes; a larger one goes alone.
@@ -41,110 +38,43 @@ pub(super) enum Sent {
 
 /// Sends commits together; cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct GatheredCommits(Arc<Inner>);
+pub(super) struct GatheredCommits(Gathering<Commits>);
 
-#[derive(Debug)]
-struct Inner {
-    database: Database,
-    tracker: TaskTracker,
-    waiting: Mutex<Waiting>,
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    commits: Vec<Handed>,
-    senders: usize,
-}
-
-/// A commit's statement and where its outcome goes; closed when nobody waits any more.
-#[derive(Debug)]
-struct Handed {
-    statement: RawDocumentBuf,
-    outcome: oneshot::Sender<Sent>,
-}
+struct Commits(Database);
 
 impl GatheredCommits {
     /// Commits to the tickets of `database`.
     pub(super) fn new(database: &Database, tracker: &TaskTracker) -> Self {
-        Self(Arc::new(Inner {
-            database: database.clone(),
-            tracker: tracker.clone(),
-            waiting: Mutex::default(),
-        }))
+        Self(Gathering::new(Commits(database.clone()), tracker))
     }
 
-    /// Sends one statement of an update. Whoever stops waiting before it is on its way has not sent it.
+    /// Sends one statement of an update. It may have to wait for as long as one attempt takes before its own begins.
     pub(super) async fn send(&self, statement: RawDocumentBuf) -> Sent {
-        let (outcome, told) = oneshot::channel();
-        if self.0.hand_over(Handed { statement, outcome }) {
-            // A task of its own: the others' outcomes must not hang on this caller's patience.
-            self.0.tracker.spawn(Sender(Arc::clone(&self.0)).run());
-        }
-        match tokio::time::timeout(ATTEMPT * 2, told).await {
-            Ok(Ok(sent)) => sent,
-            Ok(Err(_)) => Sent::Unknown(Error::custom("a gathered commit ended without an outcome")),
+        match tokio::time::timeout(ATTEMPT * 2, self.0.ask(statement)).await {
+            Ok(Some(sent)) => sent,
+            Ok(None) => Sent::Unknown(Error::custom("a gathered commit ended without an outcome")),
             Err(_) => Sent::Unknown(timed_out()),
         }
     }
 }
 
-impl Inner {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+impl Together for Commits {
+    type Wish = RawDocumentBuf;
+    type Outcome = Sent;
 
-    /// Adds a commit; whether another sender has to start.
-    fn hand_over(&self, commit: Handed) -> bool {
-        let mut waiting = self.lock();
-        waiting.commits.push(commit);
-        let starts = waiting.senders < SIDE_BY_SIDE;
-        waiting.senders += usize::from(starts);
-        starts
-    }
+    const SIDE_BY_SIDE: usize = 4;
 
-    /// The next commits; `None` ends the sender, under the same lock, so that no commit is forgotten.
-    fn take(&self) -> Option<Vec<Handed>> {
-        let mut waiting = self.lock();
-        waiting.commits.retain(|commit| !commit.outcome.is_closed());
-        if waiting.commits.is_empty() {
-            waiting.senders -= 1;
-            return None;
-        }
+    fn fitting<'a>(statements: impl Iterator<Item = &'a RawDocumentBuf>) -> usize {
         let mut bytes = 0;
-        let fitting = waiting.commits.iter().take(MOST).take_while(|commit| {
-            bytes += commit.statement.as_bytes().len();
+        let small_enough = statements.take(MOST).take_while(|statement| {
+            bytes += statement.as_bytes().len();
             bytes <= BYTES
         });
-        let many = fitting.count().max(1);
-        Some(waiting.commits.drain(..many).collect())
+        small_enough.count()
     }
-}
 
-/// Sends commits until none waits.
-struct Sender(Arc<Inner>);
-
-impl Sender {
-    async fn run(self) {
-        while let Some(commits) = self.0.take() {
-            let (statements, outcomes): (Vec<_>, Vec<_>) = commits
-                .into_iter()
-                .map(|commit| (commit.statement, commit.outcome))
-                .unzip();
-            let sent = send_together(&self.0.database, &statements).await;
-            for (sent, outcome) in sent.into_iter().zip(outcomes) {
-                // Nobody listens when the request went away; the outcome is found under the command's key.
-                let _ = outcome.send(sent);
-            }
-        }
-    }
-}
-
-impl Drop for Sender {
-    /// After a panic its commits have an unknown outcome, and the next one starts another sender.
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.lock().senders -= 1;
-        }
+    async fn carry_out(&self, statements: Vec<RawDocumentBuf>) -> Vec<Sent> {
+        send_together(&self.0, &statements).await
     }
 }
 

@@ -1,28 +1,20 @@
-//! Reads of one shape, gathered: what is asked for while reads are on their way goes together with the next one.
-//!
-//! Under load a read of one document costs the server and the driver more than the document; several in one read cost
-//! hardly more than one. Alone, nobody waits for others.
-//!
-//! Invariant: nobody is answered from a read that was sent before the question was asked, so who has done something
-//! sees it.
+//! Reads of one shape, gathered: under load a read of one document costs the server and the driver more than the
+//! document; several in one read cost hardly more than one.
 
+use super::gathering::{Gathering, Together};
 use bson::{Document, RawDocumentBuf};
 use futures::TryStreamExt;
 use mongodb::error::{Error, Result};
 use mongodb::{Collection, Database};
 use std::collections::HashMap;
-use std::fmt::Debug;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::oneshot;
+use std::marker::PhantomData;
 use tokio_util::task::TaskTracker;
 
-/// How many reads are on their way at the same time.
-const SIDE_BY_SIDE: usize = 2;
 /// How many questions one read answers.
 const MOST: usize = 32;
 
 /// What one caller asks for: documents with one value of a field.
-pub(super) trait Question: Debug + Send + Sync + 'static {
+pub(super) trait Question: Send + Sync + 'static {
     /// The field, of text.
     const FIELD: &'static str;
 
@@ -40,27 +32,19 @@ type Answer = Result<Vec<RawDocumentBuf>>;
 
 /// Gathers reads of one shape; cheap to clone.
 #[derive(Debug)]
-pub(super) struct GatheredReads<Q>(Arc<Inner<Q>>);
+pub(super) struct GatheredReads<Q: Question>(Gathering<Reads<Q>>);
 
-impl<Q> Clone for GatheredReads<Q> {
+impl<Q: Question> Clone for GatheredReads<Q> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self(self.0.clone())
     }
 }
 
-#[derive(Debug)]
-struct Inner<Q> {
+struct Reads<Q> {
     documents: Collection<RawDocumentBuf>,
     /// The fields that are read; all when absent.
     fields: Option<Document>,
-    tracker: TaskTracker,
-    waiting: Mutex<Waiting<Q>>,
-}
-
-#[derive(Debug)]
-struct Waiting<Q> {
-    questions: Vec<(Q, oneshot::Sender<Answer>)>,
-    readers: usize,
+    questions: PhantomData<Q>,
 }
 
 impl<Q: Question> GatheredReads<Q> {
@@ -71,116 +55,55 @@ impl<Q: Question> GatheredReads<Q> {
         fields: Option<Document>,
         tracker: &TaskTracker,
     ) -> Self {
-        Self(Arc::new(Inner {
+        let reads = Reads {
             documents: database.collection(collection),
             fields,
-            tracker: tracker.clone(),
-            waiting: Mutex::new(Waiting {
-                questions: Vec::new(),
-                readers: 0,
-            }),
-        }))
+            questions: PhantomData,
+        };
+        Self(Gathering::new(reads, tracker))
     }
 
     /// The documents as they are now.
     pub(super) async fn read(&self, question: Q) -> Answer {
-        let (answer, answered) = oneshot::channel();
-        if self.0.ask(question, answer) {
-            // A task of its own: the others' answers must not hang on this caller's patience.
-            self.0.tracker.spawn(Reader(Arc::clone(&self.0)).run());
-        }
-        answered
-            .await
-            .unwrap_or_else(|_| Err(Error::custom("a gathered read ended without an answer")))
+        let answer = self.0.ask(question).await;
+        answer.unwrap_or_else(|| Err(Error::custom("a gathered read ended without an answer")))
     }
 }
 
-impl<Q> Inner<Q> {
-    fn lock(&self) -> MutexGuard<'_, Waiting<Q>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Adds a question; whether another reader has to start.
-    fn ask(&self, question: Q, answer: oneshot::Sender<Answer>) -> bool {
-        let mut waiting = self.lock();
-        waiting.questions.push((question, answer));
-        let starts = waiting.readers < SIDE_BY_SIDE;
-        waiting.readers += usize::from(starts);
-        starts
-    }
-
-    /// The next questions; `None` ends the reader, under the same lock, so that no question is forgotten.
-    fn take(&self) -> Option<(Vec<Q>, Vec<oneshot::Sender<Answer>>)> {
-        let mut waiting = self.lock();
-        if waiting.questions.is_empty() {
-            waiting.readers -= 1;
-            return None;
-        }
-        let many = waiting.questions.len().min(MOST);
-        Some(waiting.questions.drain(..many).unzip())
-    }
-
-    async fn find(&self, filter: Document) -> Result<Vec<RawDocumentBuf>> {
+impl<Q: Question> Reads<Q> {
+    /// What is found, by the value that was asked for.
+    async fn find(&self, filter: Document) -> Result<HashMap<String, Vec<RawDocumentBuf>>> {
         let mut found = self.documents.find(filter);
         if let Some(fields) = &self.fields {
             found = found.projection(fields.clone());
         }
-        found.await?.try_collect().await
-    }
-}
-
-/// Asks the database until nobody waits.
-struct Reader<Q>(Arc<Inner<Q>>);
-
-impl<Q: Question> Reader<Q> {
-    async fn run(self) {
-        while let Some((questions, answers)) = self.0.take() {
-            let found = self.0.find(Q::filter(&questions)).await;
-            let mut asked: HashMap<&str, Vec<oneshot::Sender<Answer>>> =
-                HashMap::with_capacity(answers.len());
-            for (question, answer) in questions.iter().zip(answers) {
-                asked.entry(question.value()).or_default().push(answer);
-            }
-            match found {
-                Ok(found) => {
-                    let mut by_value = by_value::<Q>(found);
-                    for (value, askers) in asked {
-                        answer_all(askers, Ok(by_value.remove(value).unwrap_or_default()));
-                    }
-                }
-                Err(error) => answer_all(asked.into_values().flatten(), Err(error)),
+        let mut found = found.await?;
+        let mut by_value: HashMap<String, Vec<RawDocumentBuf>> = HashMap::new();
+        while let Some(document) = found.try_next().await? {
+            if let Ok(value) = document.get_str(Q::FIELD) {
+                by_value.entry(value.to_owned()).or_default().push(document);
             }
         }
+        Ok(by_value)
     }
 }
 
-impl<Q> Drop for Reader<Q> {
-    /// After a panic its askers are told, since their senders are gone, and the next question starts another.
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.lock().readers -= 1;
-        }
-    }
-}
+impl<Q: Question> Together for Reads<Q> {
+    type Wish = Q;
+    type Outcome = Answer;
 
-fn by_value<Q: Question>(found: Vec<RawDocumentBuf>) -> HashMap<String, Vec<RawDocumentBuf>> {
-    let mut by_value: HashMap<String, Vec<RawDocumentBuf>> = HashMap::new();
-    for document in found {
-        if let Ok(value) = document.get_str(Q::FIELD) {
-            by_value.entry(value.to_owned()).or_default().push(document);
-        }
-    }
-    by_value
-}
+    const SIDE_BY_SIDE: usize = 2;
 
-fn answer_all(askers: impl IntoIterator<Item = oneshot::Sender<Answer>>, answer: Answer) {
-    let mut askers: Vec<_> = askers.into_iter().collect();
-    let last = askers.pop();
-    for asker in askers {
-        // Nobody listens when the client went away.
-        let _ = asker.send(answer.clone());
+    fn fitting<'a>(questions: impl Iterator<Item = &'a Q>) -> usize {
+        questions.take(MOST).count()
     }
-    if let Some(last) = last {
-        let _ = last.send(answer);
+
+    async fn carry_out(&self, questions: Vec<Q>) -> Vec<Answer> {
+        let found = self.find(Q::filter(&questions)).await;
+        let answer = |question: &Q| match &found {
+            Ok(found) => Ok(found.get(question.value()).cloned().unwrap_or_default()),
+            Err(error) => Err(error.clone()),
+        };
+        questions.iter().map(answer).collect()
     }
 }

@@ -15,6 +15,7 @@ pub mod embedded;
 pub mod form_version_repo;
 mod gathered_commits;
 mod gathered_reads;
+mod gathering;
 pub mod history_repo;
 pub mod idempotency_repo;
 pub mod import_repo;
