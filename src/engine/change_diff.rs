@@ -28,16 +28,7 @@ pub fn between(
 ) -> Differences {
     let mut forms: Vec<Arc<StepDefinition>> = Vec::new();
     for step in ticket.steps.iter().filter(|step| step.kind == StepType::Form) {
-        let workflow = match &step.container {
-            None => Some(&definitions.own),
-            Some(container) => {
-                let run = ticket
-                    .step(container)
-                    .and_then(|container| container.embedded.as_ref());
-                run.and_then(|run| definitions.embedded.get(&run.version))
-                    .and_then(Option::as_ref)
-            }
-        };
+        let workflow = definitions.workflow_in(ticket, step.container.as_ref());
         let Some(definition) = workflow.and_then(|workflow| workflow.step(&step.key)) else {
             continue;
         };

@@ -5,9 +5,10 @@
 
 use super::definition::CompiledWorkflow;
 use crate::domain::attachment::AttachmentFact;
-use crate::domain::id::{AttachmentId, LookupId, StepKey, WorkflowId};
+use crate::domain::id::{AttachmentId, LookupId, StepKey, TicketStepId, WorkflowId};
 use crate::domain::lookup::LookupTable;
 use crate::domain::person::{Actor, Email, Person, Personas};
+use crate::domain::ticket::Ticket;
 use crate::domain::time::Timestamp;
 use crate::domain::workflow::{StepType, VersionRef};
 use chrono::NaiveDate;
@@ -217,5 +218,18 @@ impl Definitions {
             own,
             embedded: BTreeMap::new(),
         }
+    }
+
+    /// The version whose steps live in a container of the ticket, or in none; absent when there is no such version.
+    pub fn workflow_in(
+        &self,
+        ticket: &Ticket,
+        container: Option<&TicketStepId>,
+    ) -> Option<&Arc<CompiledWorkflow>> {
+        let Some(container) = container else {
+            return Some(&self.own);
+        };
+        let run = ticket.step(container)?.embedded.as_ref()?;
+        self.embedded.get(&run.version)?.as_ref()
     }
 }

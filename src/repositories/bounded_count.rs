@@ -26,7 +26,8 @@ impl From<Document> for Counted {
 /// How many documents pass the filter, counted up to `limit`.
 ///
 /// The server's own command counts keys without looking at them, at less than half the cost of the aggregation behind
-/// `count_documents`. The driver repeats a read that was cut off but not a bare command; then the aggregation answers.
+/// `count_documents`. The driver repeats a read that was cut off but not a bare command: after any failure the aggregation, which
+/// it does repeat, has the last word.
 pub(super) async fn count_up_to<T: Send + Sync>(
     rows: &Collection<T>,
     counted: impl Into<Counted>,

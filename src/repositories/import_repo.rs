@@ -1,6 +1,7 @@
 //! `import_state` and `import_findings`: how far an import from the reference has come and what it has to tell, and the
 //! writes of imported documents, each harmless when it is repeated.
 
+use super::bounded_count::{self, COUNTED};
 use super::indexes::IndexSpec;
 use super::mongo::{WriteFault, classify};
 use super::outbox_repo::insert_absent;
@@ -14,7 +15,7 @@ use crate::domain::work::WorkIndex;
 use bson::{Bson, Document, RawDocumentBuf, doc};
 use futures::TryStreamExt;
 use mongodb::error::{ErrorKind, Result};
-use mongodb::options::{Hint, ReplaceOptions};
+use mongodb::options::ReplaceOptions;
 use mongodb::{Collection, Cursor, Database};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -25,8 +26,6 @@ pub const FINDINGS: &str = "import_findings";
 pub const STATE: &str = "import_state";
 
 const RUN: &str = "run";
-/// Counting findings stops here.
-const COUNTED: u64 = 10_000;
 /// How much of a document that was left behind is listed, in characters.
 const QUOTED: i32 = 10_000;
 
@@ -249,12 +248,7 @@ impl ImportRepo {
         limit: i64,
     ) -> Result<(Vec<Finding>, u64)> {
         let filter = filter.to_document();
-        let mut counted = self.findings.count_documents(filter.clone()).limit(COUNTED);
-        if filter.is_empty() {
-            // Left to itself the server reads whole documents to count them all.
-            counted = counted.hint(Hint::Keys(doc! {"_id": 1}));
-        }
-        let total = counted.await?;
+        let total = bounded_count::count_up_to(&self.findings, filter.clone(), COUNTED).await?;
         let excerpt = doc! {"$substrCP": [{"$ifNull": ["$document", ""]}, 0, QUOTED]};
         let found = self
             .findings

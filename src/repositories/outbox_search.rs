@@ -99,6 +99,13 @@ pub struct OutboxGroup {
     pub count: i64,
 }
 
+impl OutboxGroup {
+    /// Whether its mails stand there.
+    pub fn is(&self, status: OutboxStatus) -> bool {
+        self.status.as_deref() == Some(status.as_str())
+    }
+}
+
 impl OutboxRepo {
     /// A page of the mails that pass the filter.
     pub async fn page(&self, filter: &OutboxFilter, page: PageRequest) -> Result<OutboxPage> {
@@ -360,17 +367,16 @@ impl OutboxRepo {
 
 /// What a mail becomes when it is taken back.
 pub(super) fn cancelled(by: &str, now: Timestamp) -> Document {
-    doc! {
+    let mut set = unlocked();
+    set.extend(doc! {
         "status": OutboxStatus::Cancelled.as_str(),
         "last_error": format!("cancelled by {by}"),
         "cancelled_at": now,
         "cancelled_by": by,
         "next_retry_at": Bson::Null,
         "due_at": Bson::Null,
-        "locked_by": Bson::Null,
-        "locked_until": Bson::Null,
-        "lock_acquired_at": Bson::Null,
-    }
+    });
+    set
 }
 
 /// A grouped value as a type, or null: a row that is not one of ours must not spoil the figures of the others.
@@ -386,16 +392,15 @@ fn failed_among(notification_ids: &[String]) -> Document {
 }
 
 fn again(now: Timestamp) -> Document {
-    doc! {"$set": {
+    let mut set = unlocked();
+    set.extend(doc! {
         "status": OutboxStatus::Pending.as_str(),
         "retry_count": 0,
         "next_retry_at": now,
         "due_at": now,
         "failed_at": Bson::Null,
-        "locked_by": Bson::Null,
-        "locked_until": Bson::Null,
-        "lock_acquired_at": Bson::Null,
-    }}
+    });
+    doc! {"$set": set}
 }
 
 fn exact(filter: &OutboxFilter) -> Document {

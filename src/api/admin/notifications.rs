@@ -64,6 +64,8 @@ struct ListQuery {
     #[param(schema_with = words::<OutboxStatus>)]
     status: Option<OutboxStatus>,
     /// The ticket.
+    #[garde(length(chars, max = 100))]
+    #[param(max_length = 100)]
     ticket_id: Option<String>,
     /// The template.
     #[param(schema_with = words::<TemplateKey>)]

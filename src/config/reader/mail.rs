@@ -7,7 +7,8 @@ use crate::domain::person::Email;
 /// How many mails a process hands over at the same time, unless it is told. Few enough for the servers that count the
 /// connections of one client, and enough that the way to a far one is no bottleneck.
 const CONCURRENT_SENDS: usize = 8;
-/// The same with Graph, which takes no more requests at the same time from one application for one mailbox.
+/// The same with Graph, which takes no more requests at the same time from one application for one mailbox;
+/// several processes have to share that.
 const CONCURRENT_SENDS_OF_GRAPH: usize = 4;
 
 impl Reader {

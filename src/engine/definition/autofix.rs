@@ -1,8 +1,8 @@
 //! Adds the edges that designers leave out: from the last step of each branch to the join of its fork (contract
 //! http-workflows 2.6). Only edges of success are walked, so a `REJECT` edge is never followed.
 //!
-//! Broken drafts are completed too. Of several steps with one id the first counts, and so does the first join of a fork,
-//! as for the compiler. Then an edge is only ever added where nothing led on before, behind the end of a walk, and no
+//! Broken drafts are completed too. Of several steps with one id the first counts, whatever its type, and so does the first join of a
+//! fork. Then an edge is only ever added where nothing led on before, behind the end of a walk, and no
 //! other walk changes by it: what was completed once stays as it is.
 
 use crate::domain::workflow::{Definition, StepType};

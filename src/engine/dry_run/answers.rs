@@ -64,17 +64,17 @@ impl Answers {
                 let own = group.conditions.iter().filter(own);
                 own.filter(|condition| holds(condition, answer)).count()
             };
-            let answers = self
-                .questions
-                .get(key)
-                .into_iter()
-                .flat_map(|question| &question.answers);
             // Of several the first.
-            if let Some(best) = answers.rev().max_by_key(held) {
+            if let Some(best) = self.answers_to(key).iter().rev().max_by_key(held) {
                 fitting.insert(key.to_owned(), best.clone());
             }
         }
         fitting
+    }
+
+    fn answers_to(&self, key: &str) -> &[Value] {
+        let question = self.questions.get(key);
+        question.map_or(&[], |question| &question.answers)
     }
 
     /// Every single answer.
@@ -110,11 +110,7 @@ impl Answers {
         };
         let mut values = Map::new();
         for field in plain_fields(form) {
-            let answers = self
-                .questions
-                .get(&field.key)
-                .into_iter()
-                .flat_map(|question| &question.answers);
+            let answers = self.answers_to(&field.key);
             let mut answers = wishes.get(&field.key).into_iter().chain(answers);
             if let Some(answer) = answers.find(|answer| form_validator::takes(field, answer, &values, around))
             {

@@ -103,7 +103,7 @@ impl<'a> Run<'a> {
 
     /// What people wish at present.
     fn wishes(&self) -> Map<String, Value> {
-        let turn = self.moves.saturating_sub(PATIENCE) / PATIENCE.max(1);
+        let turn = self.moves.saturating_sub(PATIENCE) / PATIENCE;
         let scenarios = &self.stage.scenarios;
         let scenario = scenarios.get((self.first + turn) % scenarios.len().max(1));
         scenario.cloned().unwrap_or_default()
@@ -125,13 +125,7 @@ impl<'a> Run<'a> {
     /// How the requester fills in a form step at present; nothing at any other step.
     fn filled_in(&self, ticket: &Ticket, step: &Step) -> JsonObject {
         let drawn = &self.stage.drawn;
-        let workflow = match &step.container {
-            None => Some(&drawn.own),
-            Some(container) => ticket
-                .step(container)
-                .and_then(|container| container.embedded.as_ref())
-                .and_then(|run| drawn.embedded.get(&run.version)?.as_ref()),
-        };
+        let workflow = drawn.workflow_in(ticket, step.container.as_ref());
         let definition = workflow.and_then(|workflow| workflow.step(&step.key));
         match definition.map(|definition| &definition.kind) {
             Some(StepKind::Form(form)) => {

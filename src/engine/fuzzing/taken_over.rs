@@ -243,21 +243,9 @@ fn is_at_rest(ticket: &Ticket, step: &Step, kind: StepType) -> bool {
         && ticket.open_question(&step.id).is_none()
 }
 
-fn workflow_of<'a>(
-    step: &Step,
-    ticket: &Ticket,
-    definitions: &'a Definitions,
-) -> Option<&'a CompiledWorkflow> {
-    let Some(container) = &step.container else {
-        return Some(&definitions.own);
-    };
-    let run = ticket.step(container)?.embedded.as_ref()?;
-    definitions.embedded.get(&run.version)?.as_deref()
-}
-
 /// The step behind a task, where one edge alone leads on.
 fn step_behind<'a>(ticket: &'a Ticket, task: &Step, definitions: &Definitions) -> Option<&'a Step> {
-    let workflow = workflow_of(task, ticket, definitions)?;
+    let workflow = definitions.workflow_in(ticket, task.container.as_ref())?;
     let [edge] = workflow.edges_on(&task.key, task.kind.completion_event()) else {
         return None;
     };
@@ -276,5 +264,8 @@ fn is_end(step: &Step, ticket: &Ticket, definitions: &Definitions) -> bool {
                 .edges_on(&step.key, step.kind.completion_event())
                 .is_empty()
     };
-    step.kind == StepType::Notify && workflow_of(step, ticket, definitions).is_some_and(ends)
+    step.kind == StepType::Notify
+        && definitions
+            .workflow_in(ticket, step.container.as_ref())
+            .is_some_and(|workflow| ends(workflow))
 }

@@ -1,9 +1,12 @@
 //! The command centre's figures (contract http-admin-notifications 10).
 
+use super::outbox_figures::StatusCounts;
 use crate::domain::error::ServiceError;
 use crate::domain::json::JsonObject;
 use crate::domain::person::Actor;
 use crate::domain::time::Timestamp;
+use crate::repositories::outbox_row::OutboxStatus;
+use crate::repositories::outbox_search::OutboxGroup;
 use crate::repositories::statistics_repo::Figures;
 use crate::repositories::{admin_figures, ticket_figures};
 use crate::services::access::require_admin;
@@ -87,20 +90,14 @@ async fn mail_figures(notifications: &Notifications, now: Timestamp) -> Result<V
         notifications.outbox.groups(None, None),
         mail_health::look(&notifications.outbox, &notifications.drain, now),
     )?;
-    let count = |status: &str| -> i64 {
-        groups
-            .iter()
-            .filter(|group| group.status.as_deref() == Some(status))
-            .map(|group| group.count)
-            .sum()
-    };
-    let retried = |group: &&crate::repositories::outbox_search::OutboxGroup| {
-        group.status.as_deref() == Some("PENDING") && group.retry_count.is_some_and(|count| count > 0)
+    let counts = StatusCounts::of(&groups);
+    let retried = |group: &&OutboxGroup| {
+        group.is(OutboxStatus::Pending) && group.retry_count.is_some_and(|count| count > 0)
     };
     Ok(json!({
-        "pending": count("PENDING"),
-        "sent": count("SENT"),
-        "failed": count("FAILED"),
+        "pending": counts.pending,
+        "sent": counts.sent,
+        "failed": counts.failed,
         "retry_queue": groups.iter().filter(retried).map(|group| group.count).sum::<i64>(),
         "recent_failures": health.recent_failures,
         "last_success_minutes_ago": health.last_sent_at.map(|at| now.since(at).num_minutes().max(0)),

@@ -43,11 +43,11 @@ pub struct StatusCounts {
 }
 
 impl StatusCounts {
-    fn of(groups: &[OutboxGroup]) -> Self {
+    pub(super) fn of(groups: &[OutboxGroup]) -> Self {
         let count = |status: OutboxStatus| {
             groups
                 .iter()
-                .filter(|group| group.status.as_deref() == Some(status.as_str()))
+                .filter(|group| group.is(status))
                 .map(|group| group.count)
                 .sum()
         };

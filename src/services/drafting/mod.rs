@@ -287,9 +287,12 @@ fn checked_wish(wish: &DraftWish) -> Result<&[Example], ServiceError> {
 
 fn check_size(field: &str, value: &Map<String, Value>, most: usize) -> Result<(), ServiceError> {
     let size = serde_json::to_string(value).map_or(usize::MAX, |text| text.len());
-    if size <= most {
-        return Ok(());
+    if size > most {
+        let message = format!("must be at most {} KiB of JSON", most / 1024);
+        return Err(ServiceError::invalid_field(field, message));
     }
-    let message = format!("must be at most {} KiB of JSON", most / 1024);
-    Err(ServiceError::invalid_field(field, message))
+    match validate::too_large(value) {
+        Some(finding) => Err(ServiceError::invalid_field(field, finding.message)),
+        None => Ok(()),
+    }
 }

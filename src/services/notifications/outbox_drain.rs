@@ -17,7 +17,6 @@ use futures::FutureExt;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
@@ -62,14 +61,13 @@ struct Inner {
     slots: Arc<Semaphore>,
     /// One sweep at a time: only it takes slots.
     sweeping: Arc<Semaphore>,
-    in_flight: AtomicU64,
 }
 
 /// Mails that are claimed and not yet started, those that have been due longest first.
 #[derive(Debug)]
 struct Batch {
     waiting: VecDeque<Claimed>,
-    /// What has found no slot by then is given back: a third of the lease is for waiting, one for sending, and one for
+    /// What has found no slot by then is given back: a third of the lease is for waiting, the rest for sending and
     /// recording.
     start_by: Instant,
 }
@@ -91,7 +89,6 @@ impl OutboxDrain {
             concurrency: parts.concurrency,
             slots: Arc::new(Semaphore::new(parts.concurrency)),
             sweeping: Arc::new(Semaphore::new(1)),
-            in_flight: AtomicU64::new(0),
         }))
     }
 
@@ -112,8 +109,8 @@ impl OutboxDrain {
         }
     }
 
-    /// Starts sending what is due, up to a limit, and returns how many mails were started; waits for none of them but
-    /// a probe after an outage.
+    /// Starts sending what is due, up to a limit, and returns how many mails were started; waits for free slots and
+    /// for a probe after an outage, and not for the last mails.
     pub async fn sweep(&self) -> mongodb::error::Result<usize> {
         let Ok(turn) = Arc::clone(&self.0.sweeping).acquire_owned().await else {
             return Ok(0);
@@ -126,7 +123,10 @@ impl OutboxDrain {
         });
         match swept.await.map_err(tokio::task::JoinError::try_into_panic) {
             Ok(swept) => swept,
-            Err(Ok(panic)) => resume_unwind(panic),
+            Err(Ok(panic)) => {
+                self.0.courier.breaker.probed();
+                resume_unwind(panic)
+            }
             Err(Err(_cancelled)) => Ok(0),
         }
     }
@@ -156,6 +156,10 @@ impl OutboxDrain {
                 }
             };
             started += self.start_batch(batch, passage).await;
+            if passage == Passage::Probe {
+                // Also when there was no slot for it: nobody else may ask before.
+                inner.courier.breaker.probed();
+            }
         }
         if started == SWEEP_LIMIT {
             inner.courier.outbox.wake();
@@ -179,13 +183,8 @@ impl OutboxDrain {
 
     async fn start(&self, claimed: Claimed, slot: OwnedSemaphorePermit, passage: Passage) {
         let inner = Arc::clone(&self.0);
-        inner.in_flight.fetch_add(1, Ordering::Relaxed);
         let sending = self.0.tasks.tracker.spawn(async move {
             inner.courier.handle(claimed).await;
-            if passage == Passage::Probe {
-                inner.courier.breaker.probed();
-            }
-            inner.in_flight.fetch_sub(1, Ordering::Relaxed);
             drop(slot);
         });
         if passage == Passage::Probe {
@@ -193,7 +192,7 @@ impl OutboxDrain {
         }
     }
 
-    /// Sweeps until nothing is due and nothing is being sent; for tests and operators.
+    /// Sweeps until nothing is due and nothing is being sent; for tests.
     pub async fn drain(&self) -> mongodb::error::Result<usize> {
         let mut total = 0;
         loop {
@@ -217,7 +216,8 @@ impl OutboxDrain {
 
     /// How many mails this process is sending.
     pub fn in_flight(&self) -> u64 {
-        self.0.in_flight.load(Ordering::Relaxed)
+        let free = self.0.slots.available_permits();
+        u64::try_from(self.0.concurrency.saturating_sub(free)).unwrap_or(u64::MAX)
     }
 
     /// Whether mails really leave the house.
@@ -243,7 +243,8 @@ impl Inner {
 
     /// A slot for the next mail of a batch; none when the rest of it must be given back.
     async fn slot_for(&self, batch: &Batch, passage: Passage) -> Option<OwnedSemaphorePermit> {
-        if batch.waiting.is_empty() {
+        // A free slot is given out however late it is, so the time is looked at first.
+        if batch.waiting.is_empty() || Instant::now() >= batch.start_by {
             return None;
         }
         let slot = timeout_at(batch.start_by, self.free_slot())

@@ -7,7 +7,7 @@ use crate::config::{Environment, MailTransport, Settings, SmtpTls};
 use secrecy::SecretString;
 use std::time::Duration;
 
-/// The mail client of this process. Three sends fit into the time one process owns a mail.
+/// The mail client of this process. A send takes at most a third of the time that one process owns a mail.
 pub fn mail_client(settings: &Settings, http: &reqwest::Client) -> Result<MailClient, MailSetupError> {
     let send_timeout = SEND_TIMEOUT.min(settings.scheduler.lock_duration / 3);
     let mail = mail::MailSettings {

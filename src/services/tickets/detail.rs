@@ -263,11 +263,10 @@ fn workers(ticket: &Ticket, step: &Step) -> Vec<(Person, Option<Timestamp>)> {
 impl OpenedTicket {
     /// The version whose steps live where this step does.
     pub fn workflow_of(&self, step: &Step) -> Option<&CompiledWorkflow> {
-        let Some(container) = &step.container else {
-            return Some(&self.definitions.own);
-        };
-        let run = self.ticket.step(container)?.embedded.as_ref()?;
-        self.definitions.embedded.get(&run.version)?.as_deref()
+        let workflow = self
+            .definitions
+            .workflow_in(&self.ticket, step.container.as_ref());
+        workflow.map(Arc::as_ref)
     }
 
     /// The steps in the order of execution: along the first edges from the start, branches before their join; then

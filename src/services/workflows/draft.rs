@@ -97,8 +97,8 @@ impl WorkflowService {
         Err(ServiceError::defect("no free workflow id was drawn"))
     }
 
-    /// Saves a draft. It is saved although it may not be publishable; a draft that cannot be read at all is refused and
-    /// the one before is kept.
+    /// Saves a draft. It is saved although it may not be publishable; a draft that is too large, or cannot be read at
+    /// all, is refused and the one before is kept.
     ///
     /// # Errors
     /// The caller may not design, there is no such workflow, the draft cannot be read, another version was expected, or
@@ -295,23 +295,8 @@ fn readable(definition: &Map<String, Value>) -> Result<Definition, ServiceError>
             return Err(unreadable(&[format!("{key} must be a list of objects")]));
         }
     }
-    let list =
-        |map: &Map<String, Value>, key: &str| map.get(key).and_then(Value::as_array).map_or(0, Vec::len);
-    let steps = definition
-        .get("steps")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
-    // A branch has a step of its own, so there are no more branches than steps.
-    let branches: usize = steps
-        .filter_map(Value::as_object)
-        .map(|step| list(step, "branches"))
-        .sum();
-    if list(definition, "steps").max(branches) > validate::MAX_STEPS {
-        let most = validate::MAX_STEPS;
-        return Err(unreadable(&[format!(
-            "a workflow can have at most {most} steps, and no more branches"
-        )]));
+    if let Some(finding) = validate::too_large(definition) {
+        return Err(unreadable(&[finding.message]));
     }
     let normal = validate::normalise(definition);
     let compiled = validate::schema_findings(&normal);

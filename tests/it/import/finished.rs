@@ -84,17 +84,17 @@ async fn imported_finished_tickets_read_as_before_but_for_what_their_repairs_tel
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn imported_finished_work_is_in_peoples_histories() {
     let (app, legacy) = imported(33).await;
-    for (person, list, scenario, key) in [
-        ("ivan.novak", "agent", Scenario::Completed, "ticket_id"),
-        ("mark.stone", "manager", Scenario::Rejected, "ticket_id"),
+    for (person, list, scenario) in [
+        ("ivan.novak", "agent", Scenario::Completed),
+        ("mark.stone", "manager", Scenario::Rejected),
     ] {
         let path = format!("/api/v1/tickets/{list}/history?page_size=100");
         let history = app.person(person).get(&path).await.expect(200).body;
         let id = legacy.generated.one(scenario);
-        let text = history["items"].to_string();
+        let items = history["items"].as_array().unwrap();
         assert!(
-            text.contains(&format!("\"{key}\":\"{id}\"")),
-            "{id} is not in {text}"
+            items.iter().any(|item| item["ticket_id"] == id),
+            "{id} is not in {items:?}"
         );
     }
     legacy.drop().await;

@@ -11,6 +11,7 @@ use crate::engine::condition_evaluator::{as_number, parse_instant};
 use crate::engine::definition::model::{
     CompiledWorkflow, Condition, Edge, Field, FieldType, FormDefinition, Operator, StepDefinition,
 };
+use crate::engine::form_validator;
 use serde_json::Value;
 use std::collections::HashSet;
 
@@ -150,10 +151,6 @@ impl Edges<'_> {
 
 /// Whether the form is never accepted without a value of the field; a field of a repeating section has one per row only.
 fn is_always_given(form: &FormDefinition, field: &Field) -> bool {
-    let in_rows = field.section_id.as_ref().is_some_and(|id| {
-        form.sections
-            .iter()
-            .any(|section| section.is_repeating && section.id == *id)
-    });
-    field.required && field.conditional_requirements.is_empty() && !in_rows
+    let has_one_value = form_validator::repeating_section(form, field).is_none();
+    field.required && field.conditional_requirements.is_empty() && has_one_value
 }

@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-pub use structure::MAX_STEPS;
+pub use structure::too_large;
 
 /// Something that is wrong or doubtful.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +108,10 @@ impl Surroundings {
 /// Checks a definition.
 pub fn validate(definition: &Definition, around: &Surroundings) -> Report {
     let mut report = Report::default();
+    if let Some(finding) = too_large(&definition.0) {
+        report.errors.push(finding);
+        return report;
+    }
     structure::check(definition, &mut report);
     let (workflow, findings) = compile(&provisional(definition, around));
     for finding in findings {

@@ -1,6 +1,6 @@
 //! The shape of a definition: keys that must be there, ids that must differ, references that must lead somewhere.
 
-use super::{EmbeddedFact, Report, Surroundings};
+use super::{EmbeddedFact, Finding, Report, Surroundings};
 use crate::domain::workflow::Definition;
 use crate::engine::definition::compile::{filled, present};
 use crate::engine::definition::model::{CompiledWorkflow, StepKind};
@@ -8,8 +8,23 @@ use indexmap::IndexSet;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 
-/// Most steps of a definition.
-pub const MAX_STEPS: usize = 500;
+/// Most steps of a definition, and most branches of its forks together: each branch has a step of its own.
+const MAX_STEPS: usize = 500;
+
+/// Why a definition is too large to be looked at: what is larger takes long, and can never be published.
+pub fn too_large(definition: &Map<String, Value>) -> Option<Finding> {
+    let steps = definition.get("steps")?.as_array()?;
+    if steps.len() > MAX_STEPS {
+        let message = format!("a workflow can have at most {MAX_STEPS} steps");
+        return Some(Finding::new("TOO_MANY_STEPS", "steps", message));
+    }
+    let branches = |step: &Value| step.get("branches").and_then(Value::as_array).map_or(0, Vec::len);
+    let many = steps.iter().map(branches).sum::<usize>() > MAX_STEPS;
+    many.then(|| {
+        let message = format!("the forks of a workflow can have at most {MAX_STEPS} branches together");
+        Finding::new("TOO_MANY_BRANCHES", "steps", message)
+    })
+}
 
 pub(super) fn check(definition: &Definition, report: &mut Report) {
     let steps = match definition.0.get("steps") {
@@ -25,13 +40,6 @@ pub(super) fn check(definition: &Definition, report: &mut Report) {
     };
     if steps.is_empty() {
         report.error("EMPTY_STEPS", "steps", "the definition has no steps");
-    }
-    if steps.len() > MAX_STEPS {
-        report.error(
-            "TOO_MANY_STEPS",
-            "steps",
-            format!("a workflow can have at most {MAX_STEPS} steps"),
-        );
     }
     let mut ids = HashSet::new();
     for (index, step) in steps.iter().enumerate() {

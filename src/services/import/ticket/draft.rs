@@ -13,6 +13,7 @@ use crate::engine::definition::CompiledWorkflow;
 use crate::repositories::legacy::Fields;
 use crate::services::import::person;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A ticket while it is folded.
 pub(super) struct Draft<'a> {
@@ -69,11 +70,8 @@ impl<'a> Draft<'a> {
 
     /// The version whose steps live in `container`.
     pub(super) fn workflow_in(&self, container: Option<&TicketStepId>) -> Option<&'a CompiledWorkflow> {
-        let Some(container) = container else {
-            return Some(&self.definitions.own);
-        };
-        let run = self.ticket.step(container)?.embedded.as_ref()?;
-        self.definitions.embedded.get(&run.version)?.as_deref()
+        let workflow = self.definitions.workflow_in(&self.ticket, container);
+        workflow.map(Arc::as_ref)
     }
 
     /// The person under `key`, when one is recorded there; `subject` is the document.
