@@ -220,7 +220,8 @@ async fn what_another_process_committed_under_the_same_key_is_not_taken_for_ones
     });
     eventually("the first process has decided", async || line.held() > 0).await;
     // Decided at another moment, so that the two can be told apart.
-    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    let decided = Clock::System.now();
+    eventually("the clock has gone on", async || Clock::System.now() > decided).await;
     assert!(!other.execute.run(wish).await.unwrap().replayed);
     line.turn(Weather::Broken);
     line.turn(Weather::Fair);

@@ -11,7 +11,6 @@ pub(crate) mod oracle;
 pub(crate) mod process;
 mod reads;
 mod relay;
-mod speed;
 pub(crate) mod stage;
 mod timers;
 mod two_processes;

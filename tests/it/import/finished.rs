@@ -93,7 +93,7 @@ async fn imported_finished_work_is_in_peoples_histories() {
         let id = legacy.generated.one(scenario);
         let items = history["items"].as_array().unwrap();
         assert!(
-            items.iter().any(|item| item["ticket_id"] == id),
+            items.iter().any(|item| item["ticket"]["ticket_id"] == id),
             "{id} is not in {items:?}"
         );
     }
