@@ -34,6 +34,22 @@ pub enum StepType {
 }
 
 impl StepType {
+    /// Every type.
+    pub const ALL: [Self; 7] = [
+        Self::Form,
+        Self::Approval,
+        Self::Task,
+        Self::Notify,
+        Self::Fork,
+        Self::Join,
+        Self::SubWorkflow,
+    ];
+
+    /// The type of a word on the wire.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|step_type| step_type.as_str() == word)
+    }
+
     /// The type as written on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -88,6 +104,11 @@ pub enum TransitionEvent {
 }
 
 impl TransitionEvent {
+    /// The event with which a step of the type of this word ends successfully; one of no known type as most do.
+    pub fn completing(step_type: &str) -> Self {
+        StepType::from_word(step_type).map_or(Self::CompleteTask, StepType::completion_event)
+    }
+
     /// The event as written on the wire, for messages.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -13,7 +13,7 @@ use super::turn::Turn;
 use super::{ends, routing_context, scopes, steps};
 use crate::domain::id::{StepKey, TicketStepId};
 use crate::domain::refusal::Refusal;
-use crate::domain::ticket::{BranchRef, Step, limits};
+use crate::domain::ticket::{Branch, BranchRef, ForkActivation, Step, limits};
 use crate::domain::workflow::TransitionEvent;
 use std::collections::VecDeque;
 
@@ -27,6 +27,14 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
+    /// The scope of a branch.
+    pub(crate) fn within(fork: &ForkActivation, branch: &Branch) -> Self {
+        Self {
+            container: fork.container.clone(),
+            branch: Some(fork.reference(branch)),
+        }
+    }
+
     /// The scope of a step instance.
     pub(crate) fn of(step: &Step) -> Self {
         Self {

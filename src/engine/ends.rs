@@ -144,9 +144,7 @@ fn close_everything(turn: &mut Turn<'_>, live: Ending) -> Result<(), Refusal> {
             .iter_mut()
             .filter(|branch| branch.state == BranchState::Active)
         {
-            branch.state = BranchState::Cancelled;
-            branch.completed_at = Some(now);
-            branch.current_step_id = None;
+            branch.end(BranchState::Cancelled, now);
         }
     }
     turn.ticket.drop_pending_ends();

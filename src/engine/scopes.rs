@@ -80,10 +80,7 @@ pub(super) fn cancel_other_branches(
         .branches
         .iter()
         .filter(|branch| branch.state == BranchState::Active)
-        .map(|branch| BranchRef {
-            fork: fork.clone(),
-            branch: branch.key.clone(),
-        })
+        .map(|branch| activation.reference(branch))
         .collect();
     for at in running {
         let cancelled = close_branch(turn, &at)?;
@@ -187,9 +184,7 @@ fn close_inner_forks(turn: &mut Turn<'_>, scope: &Scope) {
             .into_iter()
             .flat_map(|fork| &mut fork.branches);
         for branch in branches.filter(|branch| branch.state == BranchState::Active) {
-            branch.state = BranchState::Cancelled;
-            branch.completed_at = Some(now);
-            branch.current_step_id = None;
+            branch.end(BranchState::Cancelled, now);
         }
     }
 }
@@ -291,9 +286,7 @@ fn set_branch(turn: &mut Turn<'_>, at: &BranchRef, state: BranchState) -> Result
         .iter_mut()
         .find(|branch| branch.key == at.branch)
         .ok_or(Refusal::StepNotFound)?;
-    branch.state = state;
-    branch.completed_at = Some(now);
-    branch.current_step_id = None;
+    branch.end(state, now);
     Ok(branch.name.clone())
 }
 

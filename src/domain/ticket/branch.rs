@@ -53,6 +53,15 @@ pub struct Branch {
     pub completed_at: Option<Timestamp>,
 }
 
+impl Branch {
+    /// Ends it in a final state.
+    pub fn end(&mut self, state: BranchState, at: Timestamp) {
+        self.state = state;
+        self.completed_at = Some(at);
+        self.current_step_id = None;
+    }
+}
+
 /// Whether the join of a fork activation has passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -82,4 +91,14 @@ pub struct ForkActivation {
     pub progress: JoinProgress,
     /// Its branches in definition order.
     pub branches: Vec<Branch>,
+}
+
+impl ForkActivation {
+    /// The name of one of its branches.
+    pub fn reference(&self, branch: &Branch) -> BranchRef {
+        BranchRef {
+            fork: self.fork.clone(),
+            branch: branch.key.clone(),
+        }
+    }
 }

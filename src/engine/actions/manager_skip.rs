@@ -58,7 +58,7 @@ fn must_not_be_missed(turn: &Turn<'_>, id: &TicketStepId) -> Result<(), Undecide
     };
     let values = &turn.ticket.form_values;
     let missing = |condition: &Condition| {
-        let key = condition.field.strip_prefix("form_values.");
+        let key = condition.form_value_key();
         form.fields.iter().find(|field| {
             Some(field.key.as_str()) == key
                 && values.get(&field.key).is_none_or(condition_evaluator::is_empty)

@@ -170,13 +170,7 @@ fn open_scopes(turn: &Turn<'_>) -> Vec<Scope> {
             .branches
             .iter()
             .filter(|branch| branch.state == BranchState::Active);
-        open.extend(active.map(|branch| Scope {
-            container: fork.container.clone(),
-            branch: Some(BranchRef {
-                fork: fork.fork.clone(),
-                branch: branch.key.clone(),
-            }),
-        }));
+        open.extend(active.map(|branch| Scope::within(fork, branch)));
     }
     let containers = turn
         .ticket
@@ -220,18 +214,8 @@ fn branches_behind_their_join(ticket: &Ticket, scope: &Scope) -> Vec<Scope> {
             && fork.container == scope.container
             && fork.parent == scope.branch
     });
-    let branches = passed.flat_map(|fork| {
-        fork.branches.iter().map(|branch| BranchRef {
-            fork: fork.fork.clone(),
-            branch: branch.key.clone(),
-        })
-    });
-    branches
-        .map(|branch| Scope {
-            container: scope.container.clone(),
-            branch: Some(branch),
-        })
-        .collect()
+    let branches = passed.flat_map(|fork| fork.branches.iter().map(|branch| Scope::within(fork, branch)));
+    branches.collect()
 }
 
 fn bring_on(turn: &mut Turn<'_>, place: &Standstill) -> Result<(), Undecided> {

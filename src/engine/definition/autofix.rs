@@ -5,7 +5,7 @@
 //! fork. Then an edge is only ever added where nothing led on before, behind the end of a walk, and no
 //! other walk changes by it: what was completed once stays as it is.
 
-use crate::domain::workflow::{Definition, StepType};
+use crate::domain::workflow::{Definition, StepType, TransitionEvent};
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 use std::collections::{HashMap, HashSet};
@@ -83,7 +83,7 @@ impl<'a> Drawing<'a> {
                 at = self.join_of.get(at)?;
                 step = self.steps.get(at)?;
             }
-            let event = completion(word(step, "step_type")?);
+            let event = TransitionEvent::completing(word(step, "step_type")?).as_str();
             let next = self.next.get(&(at, event)).map_or(&[][..], Vec::as_slice);
             if at == join || next.contains(&join) {
                 return None;
@@ -94,14 +94,6 @@ impl<'a> Drawing<'a> {
                 None => return Some(edge(at, join, event)),
             }
         }
-    }
-}
-
-fn completion(step_type: &str) -> &'static str {
-    match step_type {
-        "FORM_STEP" => "SUBMIT_FORM",
-        "APPROVAL_STEP" => "APPROVE",
-        _ => "COMPLETE_TASK",
     }
 }
 

@@ -117,6 +117,15 @@ pub struct Condition {
     pub value: Value,
 }
 
+impl Condition {
+    /// The key of the form value that it looks at, however the path is written; none when it looks at something else,
+    /// or at a part of a value.
+    pub fn form_value_key(&self) -> Option<&str> {
+        let path = self.field.strip_prefix("ticket.").unwrap_or(&self.field);
+        path.strip_prefix("form_values.").filter(|key| !key.contains('.'))
+    }
+}
+
 /// A comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each variant is named like its word in definitions")]

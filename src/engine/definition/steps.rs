@@ -22,8 +22,9 @@ pub(super) fn read(raw: &Map<String, Value>, path: &str, findings: &mut Findings
         findings.add(format!("{path}.step_id"), "a step needs a step_id");
         return None;
     };
-    let step_type: Option<StepType> =
-        present(raw, "step_type").and_then(|value| serde_json::from_value(value.clone()).ok());
+    let step_type = present(raw, "step_type")
+        .and_then(Value::as_str)
+        .and_then(StepType::from_word);
     let Some(step_type) = step_type else {
         findings.add(format!("{path}.step_type"), "unknown step type");
         return None;

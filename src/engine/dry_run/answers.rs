@@ -32,7 +32,7 @@ impl Answers {
     pub(super) fn of(drawn: &Definitions, today: NaiveDate) -> Self {
         let mut asked: IndexMap<&str, Vec<&Condition>> = IndexMap::new();
         for condition in workflows(drawn).flat_map(conditions) {
-            if let Some(key) = key_of(condition) {
+            if let Some(key) = condition.form_value_key() {
                 asked.entry(key).or_default().push(condition);
             }
         }
@@ -58,8 +58,8 @@ impl Answers {
     /// The answers with which most of a group's conditions hold.
     pub(super) fn that_fit(&self, group: &ConditionGroup) -> Map<String, Value> {
         let mut fitting = Map::new();
-        for key in group.conditions.iter().filter_map(key_of) {
-            let own = |condition: &&Condition| key_of(condition) == Some(key);
+        for key in group.conditions.iter().filter_map(Condition::form_value_key) {
+            let own = |condition: &&Condition| condition.form_value_key() == Some(key);
             let held = |answer: &&Value| {
                 let own = group.conditions.iter().filter(own);
                 own.filter(|condition| holds(condition, answer)).count()
@@ -155,15 +155,6 @@ fn conditions(workflow: &CompiledWorkflow) -> impl Iterator<Item = &Condition> {
     });
     let edges = groups(workflow).flat_map(|group| &group.conditions);
     edges.chain(rules.map(|rule| &rule.condition))
-}
-
-/// The form value that a condition looks at.
-fn key_of(condition: &Condition) -> Option<&str> {
-    let path = condition
-        .field
-        .strip_prefix("ticket.")
-        .unwrap_or(&condition.field);
-    path.strip_prefix("form_values.").filter(|key| !key.contains('.'))
 }
 
 fn holds(condition: &Condition, answer: &Value) -> bool {

@@ -151,9 +151,7 @@ fn refuse_a_join(ticket: &mut Ticket) -> Option<()> {
         .iter_mut()
         .filter(|branch| !branch.state.is_ended())
     {
-        branch.state = BranchState::Completed;
-        branch.completed_at = Some(at);
-        branch.current_step_id = None;
+        branch.end(BranchState::Completed, at);
     }
     Some(())
 }

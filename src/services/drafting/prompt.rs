@@ -3,7 +3,7 @@
 
 use super::Example;
 use crate::clients::language_model::{ChatMessage, ChatReply, ChatRequest, ReplyFormat};
-use crate::domain::workflow::Definition;
+use crate::domain::workflow::{Definition, StepType};
 use crate::engine::definition::validate::Finding;
 use serde_json::{Map, Value, json};
 
@@ -119,15 +119,7 @@ pub(super) fn request(messages: Vec<ChatMessage>) -> ChatRequest {
 
 fn schema() -> Value {
     let text = json!({"type": "string"});
-    let step_types = [
-        "FORM_STEP",
-        "APPROVAL_STEP",
-        "TASK_STEP",
-        "NOTIFY_STEP",
-        "FORK_STEP",
-        "JOIN_STEP",
-        "SUB_WORKFLOW_STEP",
-    ];
+    let step_types = StepType::ALL.map(StepType::as_str);
     json!({
         "type": "object",
         "required": ["steps", "transitions", "start_step_id", "assumptions"],

@@ -40,10 +40,7 @@ impl Edges<'_> {
                 .iter()
                 .any(|other| one.field == other.field && self.are_opposite(one, other))
         });
-        opposite
-            || single
-                .iter()
-                .any(|one| self.name_every_choice(&one.field, &single))
+        opposite || single.iter().any(|one| self.name_every_choice(one, &single))
     }
 
     fn are_opposite(&self, one: &Condition, other: &Condition) -> bool {
@@ -57,7 +54,7 @@ impl Edges<'_> {
             | (Operator::LessThan, Operator::GreaterThanOrEquals) => {
                 one.value == other.value
                     && self
-                        .certain_fields(&one.field)
+                        .certain_fields(one)
                         .first()
                         .is_some_and(|field| match field.field_type {
                             FieldType::Number => as_number(&one.value).is_some(),
@@ -76,10 +73,10 @@ impl Edges<'_> {
         }
     }
 
-    fn name_every_choice(&self, path: &str, conditions: &[&Condition]) -> bool {
-        let fields = self.certain_fields(path);
+    fn name_every_choice(&self, one: &Condition, conditions: &[&Condition]) -> bool {
+        let fields = self.certain_fields(one);
         let mut named = HashSet::new();
-        for condition in conditions.iter().filter(|condition| condition.field == path) {
+        for condition in conditions.iter().filter(|other| other.field == one.field) {
             match (condition.operator, &condition.value) {
                 (Operator::Equals, Value::String(text)) => {
                     named.insert(text.clone());
@@ -101,10 +98,10 @@ impl Edges<'_> {
         !fields.is_empty() && fields.iter().all(is_named_whole)
     }
 
-    /// The fields, all of one type, that may have given a value which is certain to be there when the step ends; none
-    /// when it is not certain. Any form with a field of this name may overwrite the value of another.
-    fn certain_fields(&self, path: &str) -> Vec<&Field> {
-        let Some(key) = path.strip_prefix("form_values.") else {
+    /// The fields, all of one type, that may have given the value which a condition looks at and which is certain to be
+    /// there when the step ends; none when it is not certain. Any form with a field of this name may overwrite the value of another.
+    fn certain_fields(&self, condition: &Condition) -> Vec<&Field> {
+        let Some(key) = condition.form_value_key() else {
             return Vec::new();
         };
         let is_certain = self

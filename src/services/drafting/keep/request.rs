@@ -2,6 +2,7 @@
 
 use super::super::lenient_json::{filled, objects};
 use super::{id_of, name};
+use crate::domain::workflow::StepType;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
@@ -304,13 +305,13 @@ impl Kind {
 }
 
 fn kind(step: &Map<String, Value>) -> Kind {
-    match filled(step, "step_type").unwrap_or_default() {
-        "FORM_STEP" => Kind::Form,
-        "APPROVAL_STEP" => Kind::Approval,
-        "NOTIFY_STEP" => Kind::Notify,
-        "FORK_STEP" | "JOIN_STEP" => Kind::Branches,
-        "SUB_WORKFLOW_STEP" => Kind::Embedded,
-        _ => Kind::Task,
+    match filled(step, "step_type").and_then(StepType::from_word) {
+        Some(StepType::Form) => Kind::Form,
+        Some(StepType::Approval) => Kind::Approval,
+        Some(StepType::Notify) => Kind::Notify,
+        Some(StepType::Fork | StepType::Join) => Kind::Branches,
+        Some(StepType::SubWorkflow) => Kind::Embedded,
+        Some(StepType::Task) | None => Kind::Task,
     }
 }
 

@@ -4,6 +4,7 @@ use super::super::lenient_json::{filled, first_filled, list, objects, word};
 use super::super::notes::Notes;
 use super::ids::Ids;
 use super::{approval, fields};
+use crate::domain::workflow::TransitionEvent;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -46,11 +47,8 @@ pub(super) fn transitions(
 /// The event with which a step usually ends.
 pub(in super::super) fn completion(steps: &[Map<String, Value>], id: &str) -> &'static str {
     let kind = steps.iter().find(|step| filled(step, "step_id") == Some(id));
-    match kind.and_then(|step| filled(step, "step_type")) {
-        Some("FORM_STEP") => "SUBMIT_FORM",
-        Some("APPROVAL_STEP") => "APPROVE",
-        _ => "COMPLETE_TASK",
-    }
+    let kind = kind.and_then(|step| filled(step, "step_type"));
+    TransitionEvent::completing(kind.unwrap_or_default()).as_str()
 }
 
 /// A group; a bare condition becomes a group of one, an empty one none. What cannot be read stays for the checks to

@@ -98,9 +98,7 @@ pub(super) fn end_with_the_ticket(draft: &mut Draft<'_>) {
         }
         let key = fork.fork_key.clone();
         for branch in fork.branches.iter_mut().filter(|branch| !branch.state.is_ended()) {
-            branch.state = BranchState::Cancelled;
-            branch.current_step_id = None;
-            branch.completed_at = Some(ended_at.max(branch.started_at));
+            branch.end(BranchState::Cancelled, ended_at.max(branch.started_at));
             touched.push((RepairRule::BranchOutlivedTicket, format!("{key}/{}", branch.key)));
         }
     }
