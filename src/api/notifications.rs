@@ -3,7 +3,7 @@
 use super::envelope::ApiResult;
 use super::extract::{ApiPath, ApiQuery, Caller};
 use super::view::wire_time::wire_time;
-use crate::api::schema::words;
+use crate::api::schema::{Word, words};
 use crate::app::App;
 use crate::domain::id::NotificationId;
 use crate::domain::notice::NoticeCategory;
@@ -27,6 +27,8 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(delete_one))
 }
 
+type CategoryWord = Word<NoticeCategory>;
+
 /// Which notices are wanted.
 #[derive(Debug, Deserialize, Validate, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -47,7 +49,7 @@ struct BellQuery {
     #[param(value_type = Option<bool>, default = false)]
     unread_only: bool,
     /// `APPROVAL`, `TASK`, `INFO_REQUEST`, `TICKET` or `SYSTEM`.
-    #[param(schema_with = words::<NoticeCategory>)]
+    #[param(value_type = Option<CategoryWord>, inline)]
     category: Option<NoticeCategory>,
 }
 

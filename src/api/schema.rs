@@ -1,9 +1,11 @@
 //! Schemas of the document that no type of the API has by itself: the words of the domain's enums, instants, and texts
 //! of one form.
 
+use crate::api::view::wire_time::RequestInstant;
 use serde::de::value::Error;
 use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
 use std::cell::Cell;
+use std::marker::PhantomData;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{
     AnyOfBuilder, ArrayBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
@@ -54,20 +56,43 @@ pub(super) fn optional_words<T: DeserializeOwned>() -> Schema {
     one.enum_values(Some(all)).build().into()
 }
 
-/// A list of such words.
-pub(super) fn list_of_words<T: DeserializeOwned>() -> Schema {
-    ArrayBuilder::new().items(RefOr::T(words::<T>())).build().into()
+/// One of such words as the type of a parameter: the schema of a function would take its description away.
+pub(super) struct Word<T>(PhantomData<T>);
+
+impl<T: DeserializeOwned> ToSchema for Word<T> {}
+
+impl<T: DeserializeOwned> PartialSchema for Word<T> {
+    fn schema() -> RefOr<Schema> {
+        RefOr::T(words::<T>())
+    }
+}
+
+/// A list of such words as the type of a parameter.
+pub(super) struct Words<T>(PhantomData<T>);
+
+impl<T: DeserializeOwned> ToSchema for Words<T> {}
+
+impl<T: DeserializeOwned> PartialSchema for Words<T> {
+    fn schema() -> RefOr<Schema> {
+        let list = ArrayBuilder::new().items(RefOr::T(words::<T>()));
+        RefOr::T(list.build().into())
+    }
 }
 
 /// Such words as one text, separated by commas; blanks and empty places are passed over.
-pub(super) fn comma_list_of_words<T: DeserializeOwned>() -> Schema {
-    let word = format!(r"\s*({})?\s*", words_of::<T>().join("|"));
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .max_length(Some(300))
-        .pattern(Some(format!("^{word}(,{word})*$")))
-        .build()
-        .into()
+pub(super) struct CommaList<T>(PhantomData<T>);
+
+impl<T: DeserializeOwned> ToSchema for CommaList<T> {}
+
+impl<T: DeserializeOwned> PartialSchema for CommaList<T> {
+    fn schema() -> RefOr<Schema> {
+        let word = format!(r"\s*({})?\s*", words_of::<T>().join("|"));
+        let text = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .max_length(Some(300))
+            .pattern(Some(format!("^{word}(,{word})*$")));
+        RefOr::T(text.build().into())
+    }
 }
 
 /// Flattened fields that are there all together or not at all.
@@ -76,24 +101,25 @@ pub(super) fn all_or_nothing<T: PartialSchema>() -> Schema {
     AnyOfBuilder::new().item(T::schema()).item(nothing).build().into()
 }
 
-/// An instant in a query: a date, a date with time, or Unix seconds.
-pub(super) fn instant() -> Schema {
-    let text = |format| {
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .format(Some(SchemaFormat::KnownFormat(format)))
-    };
-    AnyOfBuilder::new()
-        .item(text(KnownFormat::Date))
-        .item(text(KnownFormat::DateTime))
-        .item(
+impl ToSchema for RequestInstant {}
+
+impl PartialSchema for RequestInstant {
+    fn schema() -> RefOr<Schema> {
+        let text = |format| {
             ObjectBuilder::new()
-                .schema_type(Type::Integer)
-                .minimum(Some(-62_135_596_800_i64))
-                .maximum(Some(253_402_300_799_i64)),
-        )
-        .build()
-        .into()
+                .schema_type(Type::String)
+                .format(Some(SchemaFormat::KnownFormat(format)))
+        };
+        let seconds = ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(-62_135_596_800_i64))
+            .maximum(Some(253_402_300_799_i64));
+        let any = AnyOfBuilder::new()
+            .item(text(KnownFormat::Date))
+            .item(text(KnownFormat::DateTime))
+            .item(seconds);
+        RefOr::T(any.build().into())
+    }
 }
 
 /// The words that serde knows an enum by, in the order of its variants; nothing for a type that is no enum.

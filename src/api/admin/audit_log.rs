@@ -4,7 +4,6 @@ use super::changed_by;
 use crate::api::envelope::ApiResult;
 use crate::api::export::{ExportRow, FormatQuery, file};
 use crate::api::extract::{ApiQueries, Caller, ClientAddress, WindowQuery};
-use crate::api::schema::instant;
 use crate::api::view::page::SkipPage;
 use crate::api::view::wire_time::{RequestInstant, wire_time};
 use crate::app::App;
@@ -78,11 +77,11 @@ struct Search {
     target_email: Option<String>,
     /// Not before this date or instant.
     #[garde(skip)]
-    #[param(schema_with = instant)]
+    #[param(inline)]
     from_date: Option<RequestInstant>,
     /// Not after this date (its end) or instant.
     #[garde(skip)]
-    #[param(schema_with = instant)]
+    #[param(inline)]
     to_date: Option<RequestInstant>,
 }
 

@@ -2,7 +2,7 @@
 
 use crate::api::envelope::ApiResult;
 use crate::api::extract::{ApiQueries, Caller, WindowQuery};
-use crate::api::schema::list_of_words;
+use crate::api::schema::Words;
 use crate::api::view::page::SkipPage;
 use crate::app::App;
 use crate::domain::import::RepairRule;
@@ -19,6 +19,8 @@ pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list_import_findings))
 }
 
+type Rules = Words<RepairRule>;
+
 /// Which findings are wanted; all of them when nothing is named.
 #[derive(Debug, Deserialize, Validate, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -26,7 +28,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
 struct Search {
     /// Any of these rules.
     #[serde(default)]
-    #[param(schema_with = list_of_words::<RepairRule>)]
+    #[param(value_type = Option<Rules>, inline)]
     rule: Vec<RepairRule>,
     /// Only what somebody must look at; the others are repairs that need nobody.
     #[serde(default)]

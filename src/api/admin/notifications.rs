@@ -4,7 +4,7 @@ mod views;
 
 use crate::api::envelope::ApiResult;
 use crate::api::extract::{ApiJson, ApiPath, ApiQueries, ApiQuery, Caller, ClientAddress, PageQuery};
-use crate::api::schema::{instant, words};
+use crate::api::schema::Word;
 use crate::api::view::wire_time::RequestInstant;
 use crate::app::App;
 use crate::domain::notice::TemplateKey;
@@ -55,30 +55,33 @@ enum SortOrder {
     Desc,
 }
 
+type StatusWord = Word<OutboxStatus>;
+type TemplateWord = Word<TemplateKey>;
+
 /// Which mails are wanted, in which order.
 #[derive(Debug, Deserialize, Validate, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[garde(allow_unvalidated)]
 struct ListQuery {
     /// `PENDING`, `SENT`, `FAILED` or `CANCELLED`.
-    #[param(schema_with = words::<OutboxStatus>)]
+    #[param(value_type = Option<StatusWord>, inline)]
     status: Option<OutboxStatus>,
     /// The ticket.
     #[garde(length(chars, max = 100))]
     #[param(max_length = 100)]
     ticket_id: Option<String>,
     /// The template.
-    #[param(schema_with = words::<TemplateKey>)]
+    #[param(value_type = Option<TemplateWord>, inline)]
     template_key: Option<TemplateKey>,
     /// Text within the recipient's address.
     #[garde(length(chars, max = 200))]
     #[param(max_length = 200)]
     recipient: Option<String>,
     /// Not older than this.
-    #[param(schema_with = instant)]
+    #[param(inline)]
     from_date: Option<RequestInstant>,
     /// Not newer than this; a date means its end.
-    #[param(schema_with = instant)]
+    #[param(inline)]
     to_date: Option<RequestInstant>,
     #[serde(default)]
     #[param(inline, value_type = Option<SortBy>)]
@@ -94,10 +97,10 @@ struct ListQuery {
 #[garde(allow_unvalidated)]
 struct RangeQuery {
     /// Not older than this.
-    #[param(schema_with = instant)]
+    #[param(inline)]
     from_date: Option<RequestInstant>,
     /// Not newer than this; a date means its end.
-    #[param(schema_with = instant)]
+    #[param(inline)]
     to_date: Option<RequestInstant>,
 }
 

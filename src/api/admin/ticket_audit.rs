@@ -3,7 +3,7 @@
 use crate::api::envelope::ApiResult;
 use crate::api::export::{FormatQuery, file};
 use crate::api::extract::{ApiQueries, Caller, WindowQuery};
-use crate::api::schema::{instant, list_of_words, words};
+use crate::api::schema::{Words, words};
 use crate::api::view::audit_trail::AuditTrailRow;
 use crate::api::view::page::SkipPage;
 use crate::api::view::person::UserSnapshot;
@@ -29,6 +29,8 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(export_ticket_audit))
 }
 
+type EventTypes = Words<AuditEventType>;
+
 /// Which events are wanted; a ticket, a correlation id or a range of at most 31 days is needed.
 #[derive(Debug, Deserialize, Validate, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -44,7 +46,7 @@ struct Search {
     ticket_step_id: Option<String>,
     /// Any of these events.
     #[serde(default)]
-    #[param(schema_with = list_of_words::<AuditEventType>)]
+    #[param(value_type = Option<EventTypes>, inline)]
     event_type: Vec<AuditEventType>,
     /// Text within the actor's address.
     #[garde(length(chars, max = 200))]
@@ -55,10 +57,10 @@ struct Search {
     #[param(max_length = 128)]
     correlation_id: Option<String>,
     /// Not older than this.
-    #[param(schema_with = instant)]
+    #[param(inline)]
     from_date: Option<RequestInstant>,
     /// Not newer than this; a date means its end.
-    #[param(schema_with = instant)]
+    #[param(inline)]
     to_date: Option<RequestInstant>,
 }
 

@@ -3,7 +3,7 @@
 use super::view::{FileUploaded, ManyUploaded, UploadFailed, UploadSucceeded};
 use crate::api::envelope::{ApiError, ApiResult};
 use crate::api::extract::{ApiQuery, Caller, IdempotencyKey};
-use crate::api::schema::words;
+use crate::api::schema::Word;
 use crate::app::App;
 use crate::domain::error::{ErrorCode, ServiceError};
 use crate::domain::stored_file::FileContext;
@@ -31,6 +31,8 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .layer(DefaultBodyLimit::max(MAX_BODY))
 }
 
+type ContextWord = Word<FileContext>;
+
 /// Where a file belongs.
 #[derive(Debug, Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -45,7 +47,7 @@ struct UploadQuery {
     ticket_step_id: Option<String>,
     /// Where it is given: `ticket`, `form`, `form_field`, `info_request`, `requester_note`, `approval_note`, `task_note`.
     #[garde(skip)]
-    #[param(schema_with = words::<FileContext>)]
+    #[param(value_type = Option<ContextWord>, inline)]
     context: Option<FileContext>,
     /// The label of the field it is given in.
     #[garde(length(chars, max = 500))]

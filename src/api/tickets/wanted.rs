@@ -1,6 +1,6 @@
 //! Which tickets are wanted, as the list and its export are asked (contract http-tickets 4.2).
 
-use crate::api::schema::{comma_list_of_words, instant, words};
+use crate::api::schema::{CommaList, Word};
 use crate::api::view::wire_time::RequestInstant;
 use crate::domain::error::{FieldError, ServiceError};
 use crate::domain::person::Actor;
@@ -13,6 +13,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
 
+type StatusWord = Word<TicketStatus>;
+type StatusWords = CommaList<TicketStatus>;
+
 /// What tickets are filtered by.
 #[derive(Debug, Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -23,11 +26,11 @@ pub(super) struct WantedTickets {
     mine: bool,
     /// One status.
     #[garde(skip)]
-    #[param(schema_with = words::<TicketStatus>)]
+    #[param(value_type = Option<StatusWord>, inline)]
     status: Option<TicketStatus>,
     /// Several statuses, separated by commas; wins over `status`.
     #[garde(length(chars, max = 300))]
-    #[param(schema_with = comma_list_of_words::<TicketStatus>)]
+    #[param(value_type = Option<StatusWords>, inline)]
     statuses: Option<String>,
     /// Exactly this workflow.
     #[garde(length(chars, max = 100))]
@@ -39,11 +42,11 @@ pub(super) struct WantedTickets {
     q: Option<String>,
     /// Last changed at or after.
     #[garde(skip)]
-    #[param(schema_with = instant)]
+    #[param(inline)]
     date_from: Option<RequestInstant>,
     /// Last changed at or before; a date means its end.
     #[garde(skip)]
-    #[param(schema_with = instant)]
+    #[param(inline)]
     date_to: Option<RequestInstant>,
     /// With or without a pending change request.
     #[garde(skip)]

@@ -1,6 +1,6 @@
 //! What the workflow routes take.
 
-use crate::api::schema::words;
+use crate::api::schema::Word;
 use crate::domain::workflow::WorkflowStatus;
 use crate::services::workflows::{CatalogFilter, NewWorkflow, Words};
 use garde::Validate;
@@ -41,13 +41,15 @@ impl From<CreateWorkflow> for NewWorkflow {
     }
 }
 
+type StatusWord = Word<WorkflowStatus>;
+
 /// What the studio's list is filtered by.
 #[derive(Debug, Deserialize, Validate, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct WorkflowQuery {
     /// Only workflows with this status.
     #[garde(skip)]
-    #[param(schema_with = words::<WorkflowStatus>)]
+    #[param(value_type = Option<StatusWord>, inline)]
     pub(super) status: Option<WorkflowStatus>,
 }
 
