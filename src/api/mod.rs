@@ -18,6 +18,7 @@ pub mod lookups;
 pub mod metrics;
 pub mod notifications;
 pub mod openapi;
+mod parameters;
 pub mod router;
 mod schema;
 mod serve;

@@ -4,7 +4,7 @@
 //! besides (`COMMON_ERRORS`) and the headers that every operation of its kind reads are added here, in one place.
 
 use super::envelope::{ErrorBody, LookupErrorBody};
-use super::links;
+use super::{links, parameters};
 use axum::http::StatusCode;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
@@ -53,6 +53,7 @@ pub fn finish(mut document: Document) -> Document {
             for error in COMMON_ERRORS.iter().filter(|error| (error.is_answered_by)(&kind)) {
                 error.add_to(operation, &kind);
             }
+            parameters::describe(operation);
             describe(operation);
         }
     }
