@@ -83,9 +83,11 @@ struct ListQuery {
     /// Not newer than this; a date means its end.
     #[param(inline)]
     to_date: Option<RequestInstant>,
+    /// What they are sorted by.
     #[serde(default)]
     #[param(inline, value_type = Option<SortBy>)]
     sort_by: SortBy,
+    /// In which direction.
     #[serde(default)]
     #[param(inline, value_type = Option<SortOrder>)]
     sort_order: SortOrder,
