@@ -180,6 +180,9 @@ impl Stage<'_> {
             };
             clients.push((worker, Arc::clone(&pieces), Arc::clone(&next)));
         }
+        // No round pays for writing to disk what the one before, or laying in its tickets, has left in memory.
+        let admin = self.world.database.client().database("admin");
+        admin.run_command(doc! {"fsync": 1}).await?;
         let before = self.cpu()?;
         let operations = self.operations().await?;
         let begun = Instant::now();

@@ -45,7 +45,7 @@ pub fn indexes() -> Vec<IndexSpec> {
     ]
 }
 
-/// The newest events of tickets that have just been changed, read together with those of other tickets; cheap to clone.
+/// The newest events of tickets that are shown, read together with those of other tickets; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct NewestEvents {
     rows: AuditRepo,

@@ -12,6 +12,8 @@ use tokio_util::task::TaskTracker;
 
 /// How many questions one read answers.
 const MOST: usize = 32;
+/// How many documents come in one piece: left to itself the server sends the first hundred and waits to be asked again.
+const PIECE: u32 = 2_000;
 
 /// What one caller asks for: documents with one value of a field.
 pub(super) trait Question: Send + Sync + 'static {
@@ -73,7 +75,7 @@ impl<Q: Question> GatheredReads<Q> {
 impl<Q: Question> Reads<Q> {
     /// What is found, by the value that was asked for.
     async fn find(&self, filter: Document) -> Result<HashMap<String, Vec<RawDocumentBuf>>> {
-        let mut found = self.documents.find(filter);
+        let mut found = self.documents.find(filter).batch_size(PIECE);
         if let Some(fields) = &self.fields {
             found = found.projection(fields.clone());
         }

@@ -114,8 +114,10 @@ impl TicketService {
         Self::seen_by(actor, &read.ticket)?;
         let in_tail = AuditRow::all_of(&read.tail.entries);
         let events = async {
-            let all = bson::Document::new();
-            Ok(self.audit.newest_beside(in_tail, &ticket_id, all, EVENTS).await?)
+            let newest = self
+                .newest_events
+                .at_version(in_tail, &ticket_id, read.version, EVENTS);
+            Ok(newest.await?)
         };
         let (opened, events) = tokio::try_join!(self.open(read.ticket), events)?;
         Ok(TicketDetail { opened, events })
