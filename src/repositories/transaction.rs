@@ -10,7 +10,8 @@ use mongodb::options::ReadConcern;
 use mongodb::{ClientSession, Database};
 use std::time::Duration;
 
-/// How often work is repeated when it met other writers.
+/// How often work is repeated when it met other writers: some five seconds at most, in which two dozen writers of one
+/// document get their turns on a machine that is busy with other things.
 pub const ATTEMPTS: u32 = 20;
 
 /// Why a transaction did not take place.
@@ -135,7 +136,7 @@ pub async fn before_attempt(attempt: u32, cause: Error) -> Result<(), ServiceErr
     if attempt >= ATTEMPTS {
         return Err(ServiceError::unavailable(cause));
     }
-    let most = 4_u64 << attempt.min(6);
+    let most = 4_u64 << attempt.min(8);
     let wait = rand::random_range(1..=most);
     tokio::time::sleep(Duration::from_millis(wait)).await;
     Ok(())

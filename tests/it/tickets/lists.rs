@@ -247,6 +247,38 @@ async fn pages_of_equal_rows_neither_overlap_nor_leave_gaps() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_shows_the_newest_fifty_events_of_a_long_life_wherever_they_are() {
+    let stage = Stage::new().await;
+    let ticket = stage.raise(ANN, "Long").await;
+    let path = ticket.path("/add-requester-note");
+    for n in 0..60 {
+        let note = json!({"content": format!("note {n}")});
+        stage.person(ANN).post(&path, note).await.expect(200);
+        if n == 30 {
+            stage.app.app.execute.relay().drain().await.unwrap();
+        }
+    }
+    let before = ticket.detail().await;
+    let events = before["audit_events"].as_array().unwrap();
+    assert_eq!(events.len(), 50);
+    assert!(
+        events
+            .iter()
+            .all(|event| event["event_type"] == "REQUESTER_NOTE_ADDED"),
+        "{events:?}"
+    );
+    let times: Vec<&str> = events
+        .iter()
+        .map(|event| event["timestamp"].as_str().unwrap())
+        .collect();
+    assert!(times.is_sorted_by(|newer, older| newer >= older), "{times:?}");
+    stage.app.app.execute.relay().drain().await.unwrap();
+    // Another caller's page is made anew.
+    let after = stage.person(MARK).get(&ticket.path("")).await.expect(200).body;
+    assert_eq!(after["audit_events"], before["audit_events"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unchanged_page_is_answered_304_and_a_changed_one_is_not() {
     let stage = Stage::new().await;
     let ticket = stage.raise(ANN, "Cached").await;
