@@ -46,6 +46,8 @@ impl Service {
             Command::new(&setup.program)
                 .arg("serve")
                 .env_clear()
+                // As the unit and the container of config/ say it.
+                .env("MIMALLOC_PURGE_DELAY", "100")
                 .env("ENVIRONMENT", "development")
                 .env("LOG_FORMAT", "json")
                 .env("MONGO_URI", &setup.uri)
