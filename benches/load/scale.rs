@@ -20,12 +20,16 @@ use workflow_ops::domain::person::Person;
 use workflow_ops::domain::ticket::Ticket;
 use workflow_ops::domain::time::{Clock, Timestamp};
 use workflow_ops::engine::{Definitions, work_index};
+use workflow_ops::repositories::indexes;
 use workflow_ops::repositories::ticket_repo::{NewTicket, Origin};
 
 /// Tickets of most people.
 const USUAL: usize = 100;
 /// Tickets of a few.
 const MANY: usize = 5_000;
+/// From so many new tickets on, indexes are built when all are written: else the server spends most of its time fetching
+/// pages of indexes that its small cache has no room for.
+const INDEXED_AFTERWARDS: usize = 20_000;
 /// How long ago the oldest ticket was touched, in milliseconds.
 const YEAR: i64 = 365 * 86_400_000;
 
@@ -134,7 +138,13 @@ impl Press {
             "{bar:40} {pos}/{len} tickets, {per_sec}, {eta} left",
         )?);
         let (busy_before, usual_before) = self.done;
-        bar.set_position((busy_before * MANY + usual_before * USUAL) as u64);
+        let before = busy_before * MANY + usual_before * USUAL;
+        bar.set_position(before as u64);
+        if tickets.saturating_sub(before) >= INDEXED_AFTERWARDS {
+            for name in ["tickets"].iter().chain(&FOLLOWING) {
+                self.database.collection::<Document>(name).drop_indexes().await?;
+            }
+        }
         for (n, person) in people.actors.iter().enumerate().take(busy).skip(busy_before) {
             self.print(person, people.agent_of(n), MANY, &bar).await?;
         }
@@ -142,6 +152,7 @@ impl Press {
             self.print(person, people.agent_of(n), USUAL, &bar).await?;
         }
         bar.finish_and_clear();
+        indexes::ensure(&self.database).await?;
         self.done = (busy, usual);
         Ok(begun.elapsed())
     }

@@ -81,12 +81,12 @@ impl<'a> Run<'a> {
                 self.change_answers();
             }
             if let Err(refusal) = &last {
-                return Err(self.stuck(&refusal.to_string()));
+                return Err(self.stopped_by(&refusal));
             }
         }
         match last {
             Ok(()) => Ok(()),
-            Err(refusal) => Err(self.stuck(&refusal.to_string())),
+            Err(refusal) => Err(self.stopped_by(&refusal)),
         }
     }
 
@@ -263,6 +263,16 @@ impl<'a> Run<'a> {
             Need::Embedded(_) => return Err(Refusal::invalid("an embedded workflow does not exist")),
         }
         Ok(())
+    }
+
+    /// A stop because somebody is refused. A limit that was reached is named: then the ticket goes round, and no answer
+    /// that was tried leads out.
+    fn stopped_by(&self, refusal: &Refusal) -> Box<Finding> {
+        let mut finding = self.stuck(&refusal.to_string());
+        if let Refusal::LimitReached { what, .. } = refusal {
+            finding.details.insert("limit".to_owned(), json!(what));
+        }
+        finding
     }
 
     fn stuck(&self, reason: &str) -> Box<Finding> {

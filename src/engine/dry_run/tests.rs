@@ -88,6 +88,35 @@ fn an_approval_without_anybody_is_found() {
 }
 
 #[test]
+fn a_loop_that_no_answer_leads_out_of_is_found_by_the_limit_it_runs_into() {
+    let mut flow = definition(
+        vec![
+            form("start"),
+            step("work", "TASK_STEP", json!({"execution_notes_required": false})),
+            end("done"),
+        ],
+        &[
+            ("start", "SUBMIT_FORM", "work"),
+            ("work", "COMPLETE_TASK", "start"),
+        ],
+    );
+    let mut out = conditional(
+        "start",
+        "done",
+        "start_text",
+        "EQUALS",
+        &json!(["no text is a list"]),
+    );
+    out["priority"] = json!(1);
+    flow["transitions"].as_array_mut().unwrap().push(out);
+    let outcome = played(flow);
+    assert!(!outcome.stuck.is_empty());
+    for finding in outcome.stuck {
+        assert_eq!(finding.details["limit"], "rounds of one step");
+    }
+}
+
+#[test]
 fn an_edge_that_is_missing_for_some_values_is_found() {
     let mut flow = definition(vec![form("start"), end("done")], &[]);
     let edge = conditional("start", "done", "start_text", "EQUALS", &json!("yes"));

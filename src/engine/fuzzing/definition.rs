@@ -43,14 +43,21 @@ pub(super) fn try_out(data: &[u8]) -> Vec<String> {
     }
     let played = dry_run(&definition, &around, Managers::KnownAndUnknown);
     assert!(played.runs > 0);
+    // A way out of a loop may be drawn and hang on a condition that no answer meets.
+    let goes_round = |finding: &Finding| finding.details.contains_key("limit");
     let needs_a_manager = |finding: &Finding| finding.details.contains_key("requester_has_a_manager");
     assert!(
-        played.stuck.iter().all(needs_a_manager),
+        played
+            .stuck
+            .iter()
+            .all(|finding| goes_round(finding) || needs_a_manager(finding)),
         "what may be published is called stuck: {:?}",
         played.stuck
     );
     let came_to = if played.stuck.is_empty() {
         "came to an end"
+    } else if played.stuck.iter().any(goes_round) {
+        "went round"
     } else {
         "came to an end where there is a manager"
     };
