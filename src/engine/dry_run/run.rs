@@ -81,7 +81,7 @@ impl<'a> Run<'a> {
                 self.change_answers();
             }
             if let Err(refusal) = &last {
-                return Err(self.stopped_by(&refusal));
+                return Err(self.stopped_by(refusal));
             }
         }
         match last {
