@@ -10,6 +10,7 @@ pub mod audit_repo;
 pub mod audit_search;
 pub mod bootstrap_repo;
 pub mod bounded_count;
+pub mod contention;
 pub mod conversation_repo;
 pub mod embedded;
 pub mod form_version_repo;

@@ -3,16 +3,12 @@
 //! A ticket never needs one (design 3). The caller repeats its whole work while [`TransactionFault::Again`] comes
 //! back, at most [`ATTEMPTS`] times, and reads everything anew each time.
 
+use super::contention::{self, ATTEMPTS};
 use super::mongo::{WriteFault, classify, majority_with_journal};
 use crate::domain::error::ServiceError;
 use mongodb::error::{Error, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT};
 use mongodb::options::ReadConcern;
 use mongodb::{ClientSession, Database};
-use std::time::Duration;
-
-/// How often work is repeated when it met other writers: some five seconds at most, in which two dozen writers of one
-/// document get their turns on a machine that is busy with other things.
-pub const ATTEMPTS: u32 = 20;
 
 /// Why a transaction did not take place.
 #[derive(Debug)]
@@ -115,29 +111,16 @@ pub async fn settled<T, F>(work: impl Fn() -> F) -> Result<T, ServiceError>
 where
     F: Future<Output = Result<T, TransactionFault>>,
 {
-    let mut attempt = 0;
+    let mut attempt = 1;
     loop {
         match work().await {
             Ok(done) => return Ok(done),
             Err(TransactionFault::Refused(error)) => return Err(error),
-            Err(TransactionFault::Again(cause)) => {
-                attempt += 1;
-                before_attempt(attempt, cause).await?;
+            Err(TransactionFault::Again(cause)) if attempt >= ATTEMPTS => {
+                return Err(ServiceError::unavailable(cause));
             }
+            Err(TransactionFault::Again(_)) => contention::pause(attempt).await,
         }
+        attempt += 1;
     }
-}
-
-/// Waits a little, longer each time, before work is repeated; an error once `attempt` has reached [`ATTEMPTS`].
-///
-/// # Errors
-/// [`ServiceError::Unavailable`] at the bound.
-pub async fn before_attempt(attempt: u32, cause: Error) -> Result<(), ServiceError> {
-    if attempt >= ATTEMPTS {
-        return Err(ServiceError::unavailable(cause));
-    }
-    let most = 4_u64 << attempt.min(8);
-    let wait = rand::random_range(1..=most);
-    tokio::time::sleep(Duration::from_millis(wait)).await;
-    Ok(())
 }

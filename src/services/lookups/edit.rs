@@ -7,13 +7,11 @@ use crate::domain::id::{LookupEntryId, LookupId};
 use crate::domain::lookup::LookupTable;
 use crate::domain::person::{Actor, Email};
 use crate::domain::refusal::Refusal;
+use crate::repositories::contention::{self, ATTEMPTS};
 use crate::repositories::lookup_repo::LookupWrite;
 use crate::services::execute::ExpectedVersion;
 use crate::services::workflows::{require_designer, unknown_workflow, workflow_id};
 use std::collections::BTreeSet;
-
-/// How often a change is decided again after another came first.
-const RACES: usize = 16;
 
 /// A new table.
 #[derive(Debug, Clone)]
@@ -297,7 +295,7 @@ impl Lookups {
         apply: impl Fn(&mut LookupTable) -> Result<(), ServiceError>,
     ) -> Result<LookupTable, ServiceError> {
         require_designer(actor)?;
-        for _ in 0..RACES {
+        for attempt in 1..=ATTEMPTS {
             let mut table = self.find(workflow, id).await?;
             if !table.is_active {
                 return Err(unknown_table());
@@ -312,7 +310,7 @@ impl Lookups {
             match self.repo.replace(&table, base).await? {
                 LookupWrite::Stored => return Ok(table),
                 LookupWrite::BoundTwice => return Err(bound_twice()),
-                LookupWrite::Lost => {}
+                LookupWrite::Lost => contention::pause(attempt).await,
             }
         }
         Err(ServiceError::unavailable(anyhow::anyhow!(

@@ -7,14 +7,15 @@ use crate::domain::person::Actor;
 use crate::domain::time::Timestamp;
 use crate::domain::workflow::{Definition, WorkflowStatus, WorkflowTemplate};
 use crate::engine::definition::validate::{self, Report};
+use crate::repositories::contention::{self, ATTEMPTS};
 use crate::repositories::mongo::{WriteFault, classify};
 use crate::services::execute::ExpectedVersion;
 use serde_json::{Map, Value, json};
 
 /// How long an identical creation counts as the same one, in milliseconds (design 8).
 const REPEAT_MILLIS: i64 = 60_000;
-/// How often a change is tried again when it met another one.
-const ATTEMPTS: usize = 5;
+/// How many ids are drawn for a new workflow.
+const DRAWS: usize = 5;
 
 /// What a new workflow is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +86,7 @@ impl WorkflowService {
             published_version: None,
             version: 1,
         };
-        for _ in 0..ATTEMPTS {
+        for _ in 0..DRAWS {
             match self.repo.insert(&template).await {
                 Ok(()) => return Ok(template),
                 Err(error) if classify(&error) == WriteFault::DuplicateKey => {
@@ -230,7 +231,7 @@ impl WorkflowService {
         expected: Option<ExpectedVersion>,
         apply: impl Fn(&mut WorkflowTemplate, Timestamp),
     ) -> Result<WorkflowTemplate, ServiceError> {
-        for _ in 0..ATTEMPTS {
+        for attempt in 1..=ATTEMPTS {
             let mut template = self.find(id).await?;
             check_expected(expected, template.version)?;
             let before = template.version;
@@ -239,6 +240,7 @@ impl WorkflowService {
             if self.repo.replace(&template, before).await? {
                 return Ok(template);
             }
+            contention::pause(attempt).await;
         }
         Err(ServiceError::conflict(
             ErrorCode::ConcurrencyConflict,

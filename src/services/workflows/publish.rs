@@ -7,7 +7,7 @@ use crate::domain::id::{WorkflowId, WorkflowVersionId};
 use crate::domain::person::Actor;
 use crate::domain::workflow::{Definition, WorkflowStatus, WorkflowTemplate, WorkflowVersion};
 use crate::engine::definition::validate::{Finding, Report};
-use crate::repositories::transaction::{self, Transaction, TransactionFault};
+use crate::repositories::transaction::{Transaction, TransactionFault, settled};
 use crate::services::execute::ExpectedVersion;
 use serde_json::{Map, Value, json};
 
@@ -27,17 +27,7 @@ impl WorkflowService {
         let id = workflow_id(id)?;
         let template = self.repo.find(&id).await?.ok_or_else(unknown_workflow)?;
         let checked = self.checked_definition(&template).await?;
-        let mut attempt = 0;
-        loop {
-            match self.publish_once(actor, &id, &checked, expected).await {
-                Ok(version) => return Ok(version),
-                Err(TransactionFault::Refused(error)) => return Err(error),
-                Err(TransactionFault::Again(cause)) => {
-                    attempt += 1;
-                    transaction::before_attempt(attempt, cause).await?;
-                }
-            }
-        }
+        settled(|| self.publish_once(actor, &id, &checked, expected)).await
     }
 
     async fn checked_definition(&self, template: &WorkflowTemplate) -> Result<Definition, ServiceError> {
