@@ -3,6 +3,7 @@
 mod administration;
 mod bell;
 mod configuration;
+mod dear_figures;
 mod delivery;
 mod faults;
 mod figures;
