@@ -26,6 +26,9 @@ const START_LIMIT: Duration = Duration::from_mins(1);
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 /// How long one question to a starting server may take.
 const QUESTION: Duration = Duration::from_secs(3);
+/// How long the server keeps older versions of what was changed. Nothing here reads the past; with the five minutes that
+/// are usual, keeping it is a large part of the server's work, and every look for open tails passes what has left them.
+const HISTORY: &str = "minSnapshotHistoryWindowInSeconds=5";
 
 /// Why the embedded server cannot be used; one line, with what to do.
 #[derive(Debug, thiserror::Error)]
@@ -290,6 +293,8 @@ fn spawn(program: &Path, folder: &Path, port: u16) -> Result<Child, EmbeddedErro
         "127.0.0.1",
         "--wiredTigerCacheSizeGB",
         "0.5",
+        "--setParameter",
+        HISTORY,
     ]);
     command.args(["--nounixsocket", "--quiet", "--port", &port.to_string()]);
     command.arg("--dbpath").arg(data).arg("--logpath").arg(log);
