@@ -104,6 +104,9 @@ pub async fn is_healthy(database: &Database) -> bool {
     matches!(tokio::time::timeout(PING, ping).await, Ok(Ok(Document { .. })))
 }
 
+/// The code of a write error: a document with this key exists already.
+pub(super) const DUPLICATE_KEY: i32 = 11_000;
+
 /// What a failed write means for the one who asked for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteFault {
@@ -118,7 +121,6 @@ pub enum WriteFault {
 /// Classifies a failed write (design 3, unknown outcomes).
 pub fn classify(error: &mongodb::error::Error) -> WriteFault {
     use mongodb::error::{ErrorKind, WriteFailure};
-    const DUPLICATE_KEY: i32 = 11_000;
     let kind = error.kind.as_ref();
     if matches!(
         kind,

@@ -3,8 +3,8 @@
 //! Invariants: `version` equals the aggregate's version and only a commit moves it; `ticket` and `work` are replaced
 //! as a whole; nothing but a commit adds to `tail` and `recent_keys`, nothing but the relay takes from `tail`.
 
-use super::gathered_commits::GatheredCommits;
 use super::gathered_reads::{GatheredReads, Question};
+use super::gathered_writes::{GatheredWrites, Sent, WriteKind, send_alone};
 use super::indexes::IndexSpec;
 use super::ticket_write::{Insertion, TicketWrite};
 use crate::domain::id::TicketId;
@@ -168,7 +168,8 @@ pub struct TicketRepo {
 /// What many requests do at the same time.
 #[derive(Debug, Clone)]
 struct Gathered {
-    commits: GatheredCommits,
+    commits: GatheredWrites,
+    inserts: GatheredWrites,
     whole: GatheredReads<ById>,
     versions: GatheredReads<ById>,
 }
@@ -205,12 +206,14 @@ impl TicketRepo {
     }
 
     /// The same for many requests at the same time: tickets that are asked for side by side are read together, and
-    /// what is committed side by side goes to the server together.
+    /// what is written side by side goes to the server together.
     pub fn gathering(database: &Database, tracker: &TaskTracker) -> Self {
         let reads = |fields| GatheredReads::new(database, COLLECTION, fields, tracker);
+        let writes = |kind| GatheredWrites::new(database, kind, tracker);
         Self {
             gathered: Some(Gathered {
-                commits: GatheredCommits::new(database, tracker),
+                commits: writes(WriteKind::Commit),
+                inserts: writes(WriteKind::Insert),
                 whole: reads(None),
                 versions: reads(Some(doc! {"version": 1})),
             }),
@@ -223,8 +226,13 @@ impl TicketRepo {
         &self.documents
     }
 
-    pub(super) fn gathered_commits(&self) -> Option<&GatheredCommits> {
-        self.gathered.as_ref().map(|gathered| &gathered.commits)
+    /// Sends one write, with others where they are gathered.
+    pub(super) async fn send(&self, kind: WriteKind, write: RawDocumentBuf) -> Sent {
+        match (&self.gathered, kind) {
+            (Some(gathered), WriteKind::Commit) => gathered.commits.send(write).await,
+            (Some(gathered), WriteKind::Insert) => gathered.inserts.send(write).await,
+            (None, _) => send_alone(&self.database, kind, &write).await,
+        }
     }
 
     /// Writes of the commit path.

@@ -4,10 +4,9 @@
 //! again (the version in its filter, or the `_id` it inserts, makes that harmless) and the document is read again,
 //! until the write's keys are there or the document shows that it can never take place.
 
-use super::gathered_commits::{ATTEMPT, Sent, send_alone, timed_out};
-use super::mongo::{WriteFault, classify};
+use super::gathered_writes::{ATTEMPT, Sent, WriteKind, timed_out};
 use super::ticket_command_repo;
-use super::ticket_repo::{COLLECTION, InsertOutcome, NewTicket, TicketRepo};
+use super::ticket_repo::{InsertOutcome, NewTicket, TicketRepo};
 use crate::domain::id::TicketId;
 use crate::domain::tail::{RECENT_KEYS, RecentKey, TailEntry, TailItem};
 use crate::domain::ticket::Ticket;
@@ -95,7 +94,7 @@ impl<'a> TicketWrite<'a> {
         let mut delays = pauses();
         let mut uncertain = false;
         loop {
-            let failure = match self.send(statement.clone()).await {
+            let failure = match self.repo.send(WriteKind::Commit, statement.clone()).await {
                 Sent::Applied => return Ok(CommitOutcome::Committed { bytes }),
                 Sent::Missed if !uncertain => return Ok(CommitOutcome::Lost),
                 Sent::Refused(reason) if !uncertain => return Ok(CommitOutcome::Refused(reason)),
@@ -127,20 +126,16 @@ impl<'a> TicketWrite<'a> {
         if document.as_bytes().len() > DOCUMENT_BYTES {
             return Ok(InsertOutcome::TooLarge);
         }
-        let collection = self.database.collection::<RawDocumentBuf>(COLLECTION);
         loop {
-            let sent = tokio::time::timeout(ATTEMPT, async { collection.insert_one(&document).await }).await;
-            let failure = match sent {
-                Ok(Ok(_)) => return Ok(InsertOutcome::Created),
-                Ok(Err(error)) => match classify(&error) {
-                    WriteFault::DuplicateKey => return self.whose(new).await,
-                    WriteFault::Refused => return Ok(InsertOutcome::Refused(error.to_string())),
-                    WriteFault::Unknown => error,
-                },
-                Err(_) => timed_out(),
+            let failure = match self.repo.send(WriteKind::Insert, document.clone()).await {
+                Sent::Applied => return Ok(InsertOutcome::Created),
+                Sent::Missed => return self.whose(new).await,
+                Sent::Refused(reason) => return Ok(InsertOutcome::Refused(reason)),
+                Sent::Unclear => None,
+                Sent::Unknown(error) => Some(error),
             };
             metrics::counter!("workflow_commit_unknown_outcomes_total").increment(1);
-            give_up_after(started, Some(failure))?;
+            give_up_after(started, failure)?;
             tokio::time::sleep(delays.next().unwrap_or(Duration::from_secs(1))).await;
         }
     }
@@ -154,13 +149,6 @@ impl<'a> TicketWrite<'a> {
             .projection(doc! {"_id": 1})
             .await?;
         Ok(found.map_or(InsertOutcome::Taken, |_| InsertOutcome::Created))
-    }
-
-    async fn send(&self, statement: RawDocumentBuf) -> Sent {
-        match self.repo.gathered_commits() {
-            Some(gathered) => gathered.send(statement).await,
-            None => send_alone(self.database, &statement).await,
-        }
     }
 
     async fn fate(&self, commit: &Commit<'_>) -> Result<Fate> {

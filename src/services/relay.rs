@@ -33,6 +33,8 @@ const FRESH_MILLIS: i64 = 3_000;
 /// How long the relay rests after the database failed.
 const REST: Duration = Duration::from_millis(500);
 
+/// How long what has come waits for the entries of other commands: rows that are written together cost the server less.
+const MOMENT: Duration = Duration::from_millis(15);
 /// How long the relay waits for last entries once the process ends.
 const LAST_CALL: Duration = Duration::from_millis(500);
 
@@ -221,15 +223,31 @@ async fn next_batch(
     waiting: &mut Vec<Vec<TailEntry>>,
     stopping: &CancellationToken,
 ) -> usize {
-    if !stopping.is_cancelled() {
-        tokio::select! {
-            received = queue.recv_many(waiting, BATCH) => return received,
-            () = stopping.cancelled() => {}
+    let first = tokio::select! {
+        received = queue.recv_many(waiting, BATCH) => Some(received),
+        () = stopping.cancelled() => None,
+    };
+    let received = match first {
+        Some(received) => received,
+        None => tokio::time::timeout(LAST_CALL, queue.recv_many(waiting, BATCH))
+            .await
+            .unwrap_or(0),
+    };
+    if received > 0 {
+        wait_for_company(queue, waiting).await;
+    }
+    waiting.len()
+}
+
+/// Waits a moment for the entries of other commands.
+async fn wait_for_company(queue: &mut mpsc::Receiver<Vec<TailEntry>>, waiting: &mut Vec<Vec<TailEntry>>) {
+    let until = tokio::time::Instant::now() + MOMENT;
+    while let room @ 1.. = BATCH.saturating_sub(waiting.len()) {
+        match tokio::time::timeout_at(until, queue.recv_many(waiting, room)).await {
+            Ok(1..) => {}
+            Ok(0) | Err(_) => return,
         }
     }
-    tokio::time::timeout(LAST_CALL, queue.recv_many(waiting, BATCH))
-        .await
-        .unwrap_or(0)
 }
 
 /// Whether the process that committed is probably still at it; a time ahead of ours says nothing.

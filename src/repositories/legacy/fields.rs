@@ -79,7 +79,7 @@ impl<'a> Fields<'a> {
 
     /// All of it as opaque JSON.
     pub fn to_json(self) -> JsonObject {
-        JsonObject(object_of(self.0))
+        JsonObject::from(object_of(self.0))
     }
 
     /// The word of an enum that is written as text.
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn values_keep_their_kind_and_order_in_json() {
         let document = doc! {"z": 5_i32, "a": [1.5, true, Bson::Null], "at": Timestamp::from_millis(0)};
-        let text = serde_json::to_string(&Fields(&document).to_json().0).unwrap();
+        let text = serde_json::to_string(&*Fields(&document).to_json()).unwrap();
         assert_eq!(
             text,
             r#"{"z":5,"a":[1.5,true,null],"at":"1970-01-01T00:00:00.000Z"}"#

@@ -1,7 +1,7 @@
 //! Creation: one insert, and every repeat meets the first one.
 
 use super::oracle;
-use super::process::{Process, new_database};
+use super::process::{Process, database, new_database};
 use super::stage::{ANN, MARK, actor, approve, create, create_request, key, publish, run, stage};
 use crate::support::mongo;
 use futures::future::join_all;
@@ -52,6 +52,24 @@ async fn a_key_finds_the_first_create_and_the_ticket_as_it_is_now() {
     let refused = app.execute.create(wish).await.unwrap_err();
     assert!(matches!(refused, ServiceError::IdempotencyKeyReused), "{refused}");
     assert_eq!(oracle::check(&app).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tickets_raised_at_the_same_moment_through_two_processes_are_each_stored_once() {
+    let (one, version) = stage().await;
+    let other = Process::on(database(mongo::uri(), one.database.name()).await, Clock::System);
+    let raise = async |(app, n): (&Process, usize)| {
+        let mut wish = create_request(&version, &format!("ticket {n}"));
+        wish.idempotency = Some(key(&format!("create-{n}"), "body"));
+        (n, app.execute.create(wish).await.unwrap().ticket.id.clone())
+    };
+    let asked = [&one, &other, &one, &other]
+        .into_iter()
+        .flat_map(|app| (0..24).map(move |n| (app, n)));
+    let raised = join_all(asked.map(raise)).await;
+    let tickets: std::collections::BTreeSet<_> = raised.iter().cloned().collect();
+    assert_eq!((raised.len(), tickets.len()), (96, 24));
+    assert_eq!(oracle::check(&one).await, 24);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,6 +5,7 @@ use super::process::{Process, database, new_database};
 use super::stage::{MARK, create, create_request, key, note, publish, request, run};
 use crate::faults::wire::{Weather, Wire as Line};
 use crate::support::{START, eventually, mail_to, mongo};
+use futures::future::join_all;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -179,6 +180,24 @@ async fn a_create_whose_answer_is_lost_is_neither_lost_nor_doubled() {
     assert!(wire.lost() >= 20, "{}", wire.lost());
     wire.lose(0);
     assert_eq!(oracle::check(&app).await, 10);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn creates_that_went_together_and_got_no_answer_are_neither_lost_nor_doubled() {
+    let wire = Wire::start("origin").await;
+    let app = behind(&wire).await;
+    let version = publish(&app.database).await;
+    for round in 0..5 {
+        wire.lose(2);
+        let titles: Vec<_> = (0..8).map(|n| format!("ticket {round} {n}")).collect();
+        let raised = titles
+            .iter()
+            .map(|title| until_answered(|| app.execute.create(create_request(&version, title))));
+        join_all(raised).await;
+    }
+    assert!(wire.lost() >= 10, "{}", wire.lost());
+    wire.lose(0);
+    assert_eq!(oracle::check(&app).await, 40);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
