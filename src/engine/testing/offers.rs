@@ -1,7 +1,7 @@
 //! Presses the buttons that people are offered, and those that they are not.
 
+use super::graphs::rows_done;
 use super::invariants::{PEOPLE, check, submit};
-use crate::domain::id::TicketStepId;
 use crate::domain::person::{Actor, AdminRole, Email};
 use crate::domain::ticket::Step;
 use crate::engine::command::InfoTarget;
@@ -26,7 +26,7 @@ pub(crate) fn check_offers(world: &World) {
                     continue;
                 }
                 let mut after = world.clone();
-                let answer = after.play(who, pressed(action, step.id.clone()));
+                let answer = after.play(who, pressed(action, step));
                 let took_effect = matches!(answer, Ok(Verdict::Applied(_)));
                 assert_eq!(
                     offered.contains(&name),
@@ -44,12 +44,21 @@ pub(crate) fn check_offers(world: &World) {
 }
 
 /// The command that a button sends, its input without a fault.
-fn pressed(action: StepAction, step: TicketStepId) -> Command {
+fn pressed(action: StepAction, at: &Step) -> Command {
+    let step = at.id.clone();
     match action {
         StepAction::SubmitForm => submit(step, true),
         StepAction::Approve => Command::Approve { step, comment: None },
         StepAction::Reject => Command::Reject { step, comment: None },
-        StepAction::CompleteTask => complete(step),
+        StepAction::CompleteTask => match at.task.as_ref().and_then(|task| rows_done(task, true)) {
+            Some(output_values) => Command::CompleteTask {
+                step,
+                execution_notes: None,
+                output_values,
+                attachment_ids: vec![],
+            },
+            None => complete(step),
+        },
         StepAction::RequestInfo => Command::RequestInfo {
             step,
             question_text: "Why?".into(),
