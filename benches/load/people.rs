@@ -11,7 +11,7 @@ use workflow_ops::domain::person::{Actor, Email};
 use workflow_ops::domain::time::Clock;
 
 /// Requesters of one manager.
-const TEAM: usize = 8;
+pub(crate) const TEAM: usize = 8;
 /// Agents, at least.
 const AGENTS: usize = 16;
 /// Requesters whose tickets one agent works on.
@@ -60,9 +60,15 @@ pub(crate) struct People {
 }
 
 impl People {
-    /// The agent who works on the tickets of the requester with this number.
-    pub(crate) fn agent_of(&self, requester: usize) -> Option<&Member> {
-        self.agents.get(requester / SERVED % self.agents.len().max(1))
+    /// The agent who works on the tickets of the reader with this number.
+    pub(crate) fn agent_of_reader(&self, reader: usize) -> Option<&Member> {
+        self.agents.get(reader / SERVED)
+    }
+
+    /// The agent who works on the tickets of the actor with this number; no reader's.
+    pub(crate) fn agent_of_actor(&self, actor: usize) -> Option<&Member> {
+        self.agents
+            .get(self.readers.len().div_ceil(SERVED) + actor / SERVED)
     }
 
     /// Invents the people, writes the file that the service reads, and mints their tokens.
@@ -104,7 +110,7 @@ impl People {
 }
 
 fn agents_for(count: Headcount) -> usize {
-    AGENTS.max(count.readers / SERVED)
+    AGENTS.max(count.readers.div_ceil(SERVED) + count.actors.div_ceil(SERVED))
 }
 
 fn address(name: &str) -> String {

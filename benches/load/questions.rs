@@ -1,7 +1,7 @@
 //! The requests that are measured at growing numbers of tickets: every list, page, dashboard and action.
 
 use crate::http::{Call, Connection};
-use crate::people::{Member, People, Requester};
+use crate::people::{Member, People, Requester, TEAM};
 use crate::rounds::{at_share, real};
 use crate::scale::people_of;
 use crate::service::Service;
@@ -16,8 +16,8 @@ use workflow_ops::domain::time::Clock;
 
 /// How many requests each kind of request gets at each size.
 const REQUESTS: usize = 400;
-/// People whose requests are measured.
-const SAMPLED: usize = 40;
+/// Teams whose people's requests are measured: as many managers and agents at every size, each with as many tickets.
+const TEAMS: usize = 5;
 
 /// What a kind of request took at one size.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
@@ -46,10 +46,14 @@ pub(crate) async fn ask(
     size: usize,
 ) -> anyhow::Result<Vec<ScaleFigures>> {
     let (busy, usual) = people_of(size);
-    let step = (usual / SAMPLED).max(1);
+    let apart = (usual / TEAM / TEAMS).max(1);
     let readers = people.readers.iter().enumerate().take(usual);
-    let (numbers, sample): (Vec<usize>, Vec<&Requester>) = readers.step_by(step).take(SAMPLED).unzip();
-    let agents: Vec<&Member> = numbers.iter().filter_map(|n| people.agent_of(*n)).collect();
+    let asked = readers.filter(|(n, _)| (n / TEAM).is_multiple_of(apart));
+    let (numbers, sample): (Vec<usize>, Vec<&Requester>) = asked.take(TEAMS * TEAM).unzip();
+    let agents: Vec<&Member> = numbers
+        .iter()
+        .filter_map(|n| people.agent_of_reader(*n))
+        .collect();
     let busiest: Vec<&Requester> = people.actors.iter().take(busy.min(1)).collect();
     let tickets = samples(rehearsal.database(), &sample, &agents).await?;
     let mut figures = Vec::new();

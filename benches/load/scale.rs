@@ -4,14 +4,14 @@
 //! own id, title and times, its work index is derived, and both are encoded as a creation would. Most people have about
 //! a hundred tickets, a few have five thousand.
 
-use crate::people::{Headcount, Member, People, Requester};
+use crate::people::{Headcount, Member, People, Requester, TEAM};
 use crate::questions::{ScaleFigures, ask};
 use crate::service::{Service, Setup};
 use crate::shapes::{Journey, Rehearsal};
 use crate::stock::insert;
 use crate::template::{Copy, Template, new_ticket_id};
 use anyhow::Context;
-use bson::{Bson, Document, RawDocumentBuf};
+use bson::{Bson, Document, RawDocumentBuf, doc};
 use indicatif::{ProgressBar, ProgressStyle};
 use mongodb::Database;
 use std::collections::BTreeMap;
@@ -50,10 +50,10 @@ pub(crate) fn people_of(tickets: usize) -> (usize, usize) {
 /// The people of the largest size.
 pub(crate) fn headcount(sizes: &[usize]) -> Headcount {
     let largest = sizes.iter().copied().max().unwrap_or_default();
-    let (_, usual) = people_of(largest);
+    let (busy, usual) = people_of(largest);
     Headcount {
         readers: usual,
-        actors: 16,
+        actors: busy.max(1) * TEAM,
     }
 }
 
@@ -145,14 +145,19 @@ impl Press {
                 self.database.collection::<Document>(name).drop_indexes().await?;
             }
         }
-        for (n, person) in people.actors.iter().enumerate().take(busy).skip(busy_before) {
-            self.print(person, people.agent_of(n), MANY, &bar).await?;
+        // One in a team: no manager and no agent has two of them, however many there are.
+        let with_many = people.actors.iter().enumerate().step_by(TEAM);
+        for (n, person) in with_many.take(busy).skip(busy_before) {
+            self.print(person, people.agent_of_actor(n), MANY, &bar).await?;
         }
         for (n, person) in people.readers.iter().enumerate().take(usual).skip(usual_before) {
-            self.print(person, people.agent_of(n), USUAL, &bar).await?;
+            self.print(person, people.agent_of_reader(n), USUAL, &bar).await?;
         }
         bar.finish_and_clear();
         indexes::ensure(&self.database).await?;
+        // What is asked next does not pay for writing to disk what was just laid in.
+        let admin = self.database.client().database("admin");
+        admin.run_command(doc! {"fsync": 1}).await?;
         self.done = (busy, usual);
         Ok(begun.elapsed())
     }

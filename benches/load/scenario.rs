@@ -123,6 +123,19 @@ impl World {
         })
     }
 
+    /// After how many pieces the same tickets and people come again; none when each piece is about another ticket.
+    pub(crate) fn looked_at_again(&self, scenario: Scenario) -> usize {
+        match scenario {
+            Scenario::Detail | Scenario::Mixed => self.pages.len(),
+            Scenario::Inbox | Scenario::Dashboard => self.readers.len(),
+            Scenario::FirstLook
+            | Scenario::Create
+            | Scenario::Approve
+            | Scenario::Complete
+            | Scenario::Journey => 0,
+        }
+    }
+
     fn details(&self, count: usize) -> Vec<Piece> {
         self.pages
             .iter()

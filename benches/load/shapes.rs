@@ -100,18 +100,24 @@ impl Caught {
     }
 }
 
-/// A command for each statement of an update: what went to the server together is written apart again.
+/// A command for each statement of an update and each document of an insert: what went to the server together is
+/// written apart again.
 fn apart(command: Document) -> Vec<Document> {
-    let statements = match command.get_array("updates") {
-        Ok(statements) if statements.len() > 1 => statements.clone(),
+    let list = if command.contains_key("updates") {
+        "updates"
+    } else {
+        "documents"
+    };
+    let writes = match command.get_array(list) {
+        Ok(writes) if writes.len() > 1 => writes.clone(),
         Ok(_) | Err(_) => return vec![command],
     };
-    let alone = |statement| {
+    let alone = |write| {
         let mut alone = command.clone();
-        alone.insert("updates", vec![statement]);
+        alone.insert(list, vec![write]);
         alone
     };
-    statements.into_iter().map(alone).collect()
+    writes.into_iter().map(alone).collect()
 }
 
 fn is_commit(command: &Document, ticket: &TicketId, version: i64) -> Option<bool> {
@@ -198,7 +204,7 @@ impl Rehearsal {
             workflow_id: self.workflow.to_string(),
             title: title(TITLE_MARK),
             description: Some("The old one is five years old and does not hold its charge.".to_owned()),
-            initial_form_values: JsonObject(values()),
+            initial_form_values: JsonObject::from(values()),
             attachment_ids: Vec::new(),
             initial_form_step_ids: vec![StepKey::from("ask")],
             fingerprint: workflow_ops::domain::id::random_key(),
@@ -231,7 +237,7 @@ impl Rehearsal {
         let command = Command::CompleteTask {
             step: task.clone(),
             execution_notes: Some("Handed over.".to_owned()),
-            output_values: JsonObject(output()),
+            output_values: JsonObject::from(output()),
             attachment_ids: Vec::new(),
         };
         let done = self.run(agent, &id, command).await?;
@@ -258,7 +264,7 @@ impl Rehearsal {
             workflow_id: workflow.to_string(),
             title: title(TITLE_MARK),
             description: None,
-            initial_form_values: JsonObject(object(&json!({"model": "Standard 14"}))),
+            initial_form_values: JsonObject::from(object(&json!({"model": "Standard 14"}))),
             attachment_ids: Vec::new(),
             initial_form_step_ids: vec![StepKey::from("ask")],
             fingerprint: workflow_ops::domain::id::random_key(),
