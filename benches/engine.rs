@@ -66,7 +66,7 @@ fn create(values: &Map<String, Value>) -> Command {
         ticket_id: TicketId::derived("engine"),
         title: "A laptop for the new office".to_owned(),
         description: None,
-        initial_form_values: JsonObject(values.clone()),
+        initial_form_values: JsonObject::from(values.clone()),
         attachment_ids: Vec::new(),
         initial_form_step_ids: vec![StepKey::from("ask")],
     })
@@ -91,7 +91,7 @@ impl Stage {
             description: None,
             category: None,
             tags: Vec::new(),
-            definition: Definition(JsonObject(object(
+            definition: Definition(JsonObject::from(object(
                 seed.get("definition").cloned().unwrap_or_default(),
             ))),
             published_by: person("dana"),

@@ -233,7 +233,7 @@ async fn create_change_request(
         })
     });
     let command = Command::CreateChangeRequest {
-        proposed_form_values: JsonObject(body.proposed_form_values.clone()),
+        proposed_form_values: JsonObject::from(body.proposed_form_values.clone()),
         proposed_attachment_ids: ids.transpose()?,
         reason: body.reason.clone(),
     };

@@ -178,7 +178,7 @@ impl DraftView {
             },
         };
         Self {
-            draft_definition: Value::Object(draft.definition.0.0),
+            draft_definition: Value::Object(draft.definition.0.into_map()),
             validation: draft.report.into(),
             ai_metadata,
             ai_powered,

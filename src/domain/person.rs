@@ -82,7 +82,11 @@ impl TryFrom<&str> for Email {
 
 impl PartialEq for Email {
     fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
+        if self.0.is_ascii() && other.0.is_ascii() {
+            self.0.eq_ignore_ascii_case(&other.0)
+        } else {
+            self.key() == other.key()
+        }
     }
 }
 
@@ -273,6 +277,9 @@ mod tests {
         assert_eq!(email.as_str(), "Ann@contoso.com");
         assert_eq!(email, Email::try_from("ann@contoso.com").unwrap());
         assert_eq!(email.key(), "ann@contoso.com");
+        let beyond_ascii = Email::from_stored("JÖRG@contoso.com");
+        assert_eq!(beyond_ascii, Email::from_stored("jörg@contoso.com"));
+        assert_ne!(beyond_ascii, Email::from_stored("jorg@contoso.com"));
     }
 
     #[test]

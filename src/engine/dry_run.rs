@@ -118,7 +118,7 @@ fn relaxed(drawn: &Definitions) -> Definitions {
 
 fn without_rules(definition: &Definition) -> Definition {
     let mut relaxed = definition.clone();
-    let steps = relaxed.0.0.get_mut("steps").and_then(Value::as_array_mut);
+    let steps = relaxed.0.get_mut("steps").and_then(Value::as_array_mut);
     for step in steps.into_iter().flatten().filter_map(Value::as_object_mut) {
         step.insert("execution_notes_required".to_owned(), Value::Bool(false));
         step.remove("linked_repeating_source");

@@ -75,5 +75,5 @@ fn person(person: &Person) -> Value {
 }
 
 fn object(value: Value) -> Map<String, Value> {
-    super::turn::as_object(value).0
+    super::turn::as_object(value).into_map()
 }

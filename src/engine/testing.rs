@@ -389,7 +389,7 @@ pub(crate) fn version_ref(id: &str) -> VersionRef {
 /// A step of a definition.
 pub(crate) fn step(id: &str, kind: &str, more: Value) -> Value {
     let mut step = json!({"step_id": id, "step_name": id, "step_type": kind});
-    step.as_object_mut().unwrap().extend(object(more).0);
+    step.as_object_mut().unwrap().extend(object(more).into_map());
     step
 }
 

@@ -235,7 +235,7 @@ impl<'a> Turn<'a> {
 /// The object in `value`, empty for anything else.
 pub(crate) fn as_object(value: Value) -> JsonObject {
     match value {
-        Value::Object(map) => JsonObject(map),
+        Value::Object(map) => JsonObject::from(map),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
             JsonObject::new()
         }

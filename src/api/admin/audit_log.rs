@@ -118,7 +118,7 @@ impl From<AdminAuditEvent> for AdminAuditView {
             actor_display_name: event.actor_display_name,
             target_email: event.target_email,
             target_display_name: event.target_display_name,
-            details: event.details.0,
+            details: event.details.into_map(),
             timestamp: wire_time(event.timestamp),
             ip_address: event.ip_address,
         }

@@ -101,7 +101,7 @@ impl From<AuditRow> for TicketAuditView {
             ticket_step_id: row.body.ticket_step_id.map(|id| id.to_string()),
             event_type: row.body.event_type,
             actor: (&row.body.actor).into(),
-            details: row.body.details.0,
+            details: row.body.details.into_map(),
             timestamp: wire_time(row.body.at),
             correlation_id: row.correlation_id,
         }

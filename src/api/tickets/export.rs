@@ -76,7 +76,7 @@ impl From<ExportedTicket> for TicketRow {
             due_at: wire_time_option(exported.work.figures.due_at),
             has_pending_cr: exported.work.has_pending_cr,
             form_version: ticket.form_version,
-            form_values: ticket.form_values.0,
+            form_values: ticket.form_values.into_map(),
         }
     }
 }

@@ -51,7 +51,7 @@ impl CreateTicket {
             workflow_id: self.workflow_id,
             title: self.title,
             description: self.description,
-            initial_form_values: JsonObject(self.initial_form_values),
+            initial_form_values: JsonObject::from(self.initial_form_values),
             attachment_ids: attachments(&self.attachment_ids)?,
             initial_form_step_ids: steps.into_iter().map(StepKey).collect(),
             fingerprint,

@@ -53,7 +53,7 @@ async fn submit_form(
     let step = TicketStepId::from_stored(step);
     let command = Command::SubmitForm {
         step,
-        form_values: JsonObject(body.form_values.clone()),
+        form_values: JsonObject::from(body.form_values.clone()),
         attachment_ids: attachments(&body.attachment_ids)?,
     };
     context
@@ -141,7 +141,7 @@ async fn complete_task(
     let command = Command::CompleteTask {
         step,
         execution_notes: body.execution_notes.clone(),
-        output_values: JsonObject(body.output_values.clone()),
+        output_values: JsonObject::from(body.output_values.clone()),
         attachment_ids: attachments(&body.attachment_ids)?,
     };
     context
@@ -162,7 +162,7 @@ async fn save_task_draft(
     let step = TicketStepId::from_stored(step);
     let command = Command::SaveDraft {
         step,
-        draft_values: JsonObject(body.draft_values.clone()),
+        draft_values: JsonObject::from(body.draft_values.clone()),
         execution_notes: body.execution_notes.clone(),
     };
     context.act(&app, &ticket, &body, None, command).await

@@ -42,27 +42,24 @@ impl TicketDetailView {
         let opened = &detail.opened;
         let mut questions: Vec<_> = opened.ticket.info_requests.iter().collect();
         questions.sort_by_key(|info| std::cmp::Reverse(info.requested_at));
+        let steps = opened.steps_in_order();
         Self {
             ticket: opened.into(),
             current_step: opened.current_step().map(|step| StepView::of(opened, step)),
-            steps: opened
-                .steps_in_order()
-                .into_iter()
-                .map(|step| StepView::of(opened, step))
-                .collect(),
+            steps: steps.iter().map(|step| StepView::of(opened, step)).collect(),
             info_requests: questions
                 .into_iter()
                 .map(|info| InfoRequestView::of(&opened.ticket, info))
                 .collect(),
             audit_events: detail.events.iter().map(Into::into).collect(),
-            actionable_tasks: actionable(opened, actor),
+            actionable_tasks: actionable(opened, &steps, actor),
         }
     }
 }
 
 /// The steps on which the actor can do something, with what.
-fn actionable(opened: &OpenedTicket, actor: &Actor) -> Vec<ActionableTask> {
-    let with_actions = opened.steps_in_order().into_iter().filter_map(|step| {
+fn actionable(opened: &OpenedTicket, steps: &[&Step], actor: &Actor) -> Vec<ActionableTask> {
+    let with_actions = steps.iter().filter_map(|step| {
         let actions = permission_guard::available_actions(&opened.ticket, actor, step);
         (!actions.is_empty()).then(|| ActionableTask::of(opened, step, actions))
     });
@@ -83,7 +80,7 @@ impl ActionResponse {
         Self {
             ticket: opened.into(),
             current_step: opened.current_step().map(|step| StepView::of(opened, step)),
-            actionable_tasks: actionable(opened, actor),
+            actionable_tasks: actionable(opened, &opened.steps_in_order(), actor),
             newest_audit_events: events.iter().map(Into::into).collect(),
         }
     }

@@ -40,7 +40,7 @@ impl From<AuditRow> for AuditTrailRow {
             actor_aad_id: actor.aad_id,
             timestamp: wire_time(row.body.at),
             correlation_id: row.correlation_id,
-            details: row.body.details.0,
+            details: row.body.details.into_map(),
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod page;
 pub mod person;
 pub mod records;
 pub mod step;
+mod step_data;
 pub mod ticket;
 pub mod validation;
 pub mod wire_time;

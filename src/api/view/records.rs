@@ -4,6 +4,7 @@ use super::person::UserSnapshot;
 use super::wire_time::{wire_time, wire_time_option};
 use crate::api::schema::words;
 use crate::domain::audit::{AuditEvent, AuditEventType};
+use crate::domain::json::JsonObject;
 use crate::domain::tail::StableKey;
 use crate::domain::ticket::{
     ApprovalDecision, ApprovalTask, Handover, HandoverStatus, InfoRequest, InfoRequestStatus, TargetRole,
@@ -11,7 +12,6 @@ use crate::domain::ticket::{
 };
 use crate::repositories::audit_repo::AuditRow;
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
 /// An approver's vote.
@@ -150,8 +150,9 @@ pub struct AuditEventView {
     #[schema(schema_with = words::<AuditEventType>)]
     event_type: AuditEventType,
     actor: UserSnapshot,
+    #[serde(serialize_with = "JsonObject::serialize_entries")]
     #[schema(value_type = Object)]
-    details: Value,
+    details: JsonObject,
     timestamp: String,
     correlation_id: Option<String>,
 }
@@ -171,7 +172,7 @@ impl AuditEventView {
             ticket_step_id: event.ticket_step_id.as_ref().map(ToString::to_string),
             event_type: event.event_type,
             actor: (&event.actor).into(),
-            details: event.details.to_value(),
+            details: event.details.clone(),
             timestamp: wire_time(event.at),
             correlation_id: Some(correlation_id.to_owned()),
         }

@@ -3,6 +3,7 @@
 use super::person::UserSnapshot;
 use super::wire_time::{wire_time, wire_time_option};
 use crate::api::schema::words;
+use crate::domain::json::JsonObject;
 use crate::domain::ticket::{Branch, ForkActivation, FormVersion, NoteKind, TicketStatus};
 use crate::repositories::note_repo::NoteRow;
 use crate::services::tickets::OpenedTicket;
@@ -26,8 +27,9 @@ pub struct TicketView {
     workflow_start_step_id: String,
     requester: UserSnapshot,
     manager_snapshot: Option<UserSnapshot>,
+    #[serde(serialize_with = "JsonObject::serialize_entries")]
     #[schema(value_type = Object)]
-    form_values: Value,
+    form_values: JsonObject,
     attachment_ids: Vec<String>,
     created_at: String,
     updated_at: String,
@@ -88,7 +90,7 @@ impl From<&OpenedTicket> for TicketView {
             workflow_start_step_id: ticket.workflow.start_step_id.to_string(),
             requester: (&ticket.requester).into(),
             manager_snapshot: ticket.manager.as_ref().map(Into::into),
-            form_values: ticket.form_values.to_value(),
+            form_values: ticket.form_values.clone(),
             attachment_ids: ticket.attachment_ids.iter().map(ToString::to_string).collect(),
             created_at: wire_time(ticket.created_at),
             updated_at: wire_time(ticket.updated_at),

@@ -71,7 +71,7 @@ impl From<WorkflowTemplate> for TemplateView {
 }
 
 fn shown(definition: Definition) -> Value {
-    Value::Object(definition.0.0)
+    Value::Object(definition.0.into_map())
 }
 
 /// A page of workflows.

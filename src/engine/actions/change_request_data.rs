@@ -55,7 +55,7 @@ pub(super) fn propose(
     let forms = completed_forms(turn)?;
     refuse_foreign_keys(turn, &forms, proposed)?;
     let mut merged = turn.ticket.form_values.clone();
-    merged.0.extend(proposed.0.clone());
+    merged.extend(proposed.clone().into_map());
     for definition in &forms {
         let Some(form) = definition.form() else { continue };
         let around = Surroundings {
@@ -110,7 +110,7 @@ pub(super) fn refresh_forms(turn: &mut Turn<'_>) -> Result<(), Undecided> {
     for step in completed {
         let definition = turn.definition_of(&step)?;
         let Some(form) = definition.form() else { continue };
-        let values = JsonObject(own_values(form, &turn.ticket.form_values));
+        let values = JsonObject::from(own_values(form, &turn.ticket.form_values));
         turn.change_step(&step.id)?.form_values = Some(values);
     }
     Ok(())

@@ -150,7 +150,7 @@ fn accept_values(turn: &mut Turn<'_>, command: &CreateTicket, forms: &[StepKey])
                 .into_iter()
                 .map(|file| (key.clone(), file)),
         );
-        accepted.0.extend(own);
+        accepted.extend(own);
     }
     turn.ticket.form_values = accepted;
     for (key, file) in files {
@@ -199,7 +199,7 @@ fn complete_wizard_form(turn: &mut Turn<'_>, key: &StepKey) -> Result<TicketStep
     let id = waiting.ok_or_else(|| not_a_leading_form(key))?.id.clone();
     let definition = turn.definition_of(turn.step(&id)?)?;
     let form = definition.form().ok_or(Refusal::StepNotFound)?;
-    let values = JsonObject(own_values(form, &turn.ticket.form_values));
+    let values = JsonObject::from(own_values(form, &turn.ticket.form_values));
     let step = turn.change_step(&id)?;
     step.phase = Phase::Completed;
     step.assignee = Some(requester);

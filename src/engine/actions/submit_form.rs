@@ -54,8 +54,8 @@ pub(super) fn submit(
         attach(turn, &[file.id], Some(definition.key.as_str()), &file.field_key)?;
     }
     attach(turn, attachments, Some(definition.key.as_str()), "form")?;
-    let own = JsonObject(own);
-    turn.ticket.form_values.0.extend(own.0.clone());
+    let own = JsonObject::from(own);
+    turn.ticket.form_values.extend(own.clone().into_map());
     turn.change_step(id)?.form_values = Some(own.clone());
     end_step(turn, id, Ending::DONE)?;
     audit_submission(turn, id, &own);

@@ -4,6 +4,7 @@
 //! document can never make the engine fail. Publishing refuses definitions with findings.
 
 use super::branch_membership;
+use super::execution_order;
 use super::model::{
     CompiledWorkflow, Condition, ConditionGroup, Edge, Logic, Operator, StepDefinition, StepKind,
 };
@@ -55,7 +56,7 @@ pub fn compile(version: &WorkflowVersion) -> (CompiledWorkflow, Vec<SchemaFindin
         .text_len()
         .saturating_mul(4)
         .saturating_add(1_024);
-    let compiled = CompiledWorkflow {
+    let mut compiled = CompiledWorkflow {
         workflow_id: version.workflow_id.clone(),
         version_id: version.id.clone(),
         version_number: version.version_number,
@@ -66,9 +67,11 @@ pub fn compile(version: &WorkflowVersion) -> (CompiledWorkflow, Vec<SchemaFindin
         edges,
         join_of,
         branch_of,
+        place_of: HashMap::new(),
         definition: version.definition.clone(),
         weight,
     };
+    compiled.place_of = execution_order::places(&compiled);
     (compiled, findings.0)
 }
 

@@ -6,10 +6,13 @@
 mod autofix;
 mod branch_membership;
 mod compile;
+mod execution_order;
 mod forms;
 pub mod model;
+mod published;
 mod steps;
 pub mod validate;
 
 pub use compile::{SchemaFinding, compile};
 pub use model::*;
+pub use published::PublishedField;

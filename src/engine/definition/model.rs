@@ -1,5 +1,6 @@
 //! Typed views of a definition (contract http-workflows 3.2 to 3.6). Absent and `null` mean the same everywhere.
 
+use super::published::PublishedField;
 use crate::domain::id::{BranchKey, LookupId, StepKey, WorkflowId, WorkflowVersionId};
 use crate::domain::person::Email;
 use crate::domain::ticket::ApprovalRule;
@@ -32,6 +33,8 @@ pub struct CompiledWorkflow {
     pub join_of: HashMap<StepKey, StepKey>,
     /// The innermost branch each step is drawn in: fork and branch. Steps outside of all branches are absent.
     pub branch_of: HashMap<StepKey, BranchLabel>,
+    /// The place of each step in the order in which pages show them.
+    pub place_of: HashMap<StepKey, usize>,
     /// The definition as stored, for answers.
     pub definition: Definition,
     /// Roughly how much memory it takes, for the cache's bound.
@@ -157,6 +160,8 @@ pub struct StepDefinition {
     pub sla: Option<Sla>,
     /// What is particular to its type.
     pub kind: StepKind,
+    /// What answers show of it.
+    pub published: Vec<PublishedField>,
     /// The step as stored.
     pub raw: Map<String, Value>,
 }

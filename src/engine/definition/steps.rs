@@ -7,6 +7,7 @@ use super::model::{
     ForkDefinition, JoinDefinition, JoinMode, LinkedSource, NamedApprover, NotifyDefinition, Operator, Sla,
     SlaRule, StepDefinition, StepKind, SubWorkflowDefinition, TaskDefinition,
 };
+use super::published;
 use crate::domain::id::{BranchKey, LookupId, StepKey, WorkflowId};
 use crate::domain::person::Email;
 use crate::domain::ticket::ApprovalRule;
@@ -43,6 +44,7 @@ pub(super) fn read(raw: &Map<String, Value>, path: &str, findings: &mut Findings
         name: filled(raw, "step_name").unwrap_or(key).to_owned(),
         is_terminal: flag(raw, "is_terminal").unwrap_or(false),
         sla: read_sla(raw, path, findings),
+        published: published::fields(&kind, raw),
         kind,
         raw: raw.clone(),
     })

@@ -117,7 +117,7 @@ impl Answers {
                 values.insert(field.key.clone(), answer.clone());
             }
         }
-        JsonObject(values)
+        JsonObject::from(values)
     }
 }
 

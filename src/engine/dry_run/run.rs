@@ -116,9 +116,9 @@ impl<'a> Run<'a> {
         };
         let mut values = self.stage.answers.unasked(&self.wishes());
         for step in ticket.steps.iter().filter(|step| step.phase == Phase::Completed) {
-            values.extend(self.filled_in(&ticket, step).0);
+            values.extend(self.filled_in(&ticket, step).into_map());
         }
-        ticket.form_values.0.extend(values);
+        ticket.form_values.extend(values);
         self.ticket = Some(ticket);
     }
 
@@ -281,7 +281,7 @@ impl<'a> Run<'a> {
         if let Some(ticket) = &self.ticket {
             values.clone_from(&ticket.form_values);
             for step in ticket.steps.iter().filter(|step| step.is_live()) {
-                values.extend(self.filled_in(ticket, step).0);
+                values.extend(self.filled_in(ticket, step).into_map());
                 at.push(step.key.to_string());
             }
         }

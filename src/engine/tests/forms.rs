@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 fn field(key: &str, kind: &str, more: Value) -> Value {
     let mut field =
         json!({"field_key": key, "field_label": key, "field_type": kind, "required": false, "order": 0});
-    field.as_object_mut().unwrap().extend(object(more).0);
+    field.as_object_mut().unwrap().extend(object(more).into_map());
     field
 }
 

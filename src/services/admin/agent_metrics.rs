@@ -82,7 +82,7 @@ async fn compute(database: &Database, notifications: &Notifications, now: Timest
     );
     figures.insert("notifications".to_owned(), mail);
     figures.extend(others);
-    Ok(JsonObject(figures))
+    Ok(JsonObject::from(figures))
 }
 
 async fn mail_figures(notifications: &Notifications, now: Timestamp) -> Result<Value> {

@@ -108,7 +108,7 @@ struct Everything {
 impl Everything {
     fn into_object(self) -> Stored<JsonObject> {
         match serde_json::to_value(self) {
-            Ok(Value::Object(figures)) => Ok(JsonObject(figures)),
+            Ok(Value::Object(figures)) => Ok(JsonObject::from(figures)),
             Ok(_) => Ok(JsonObject::new()),
             Err(error) => Err(Error::custom(error)),
         }

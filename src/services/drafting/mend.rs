@@ -240,7 +240,7 @@ mod tests {
         };
         let mut notes = Notes::default();
         let findings = validate(&broken, &around).errors;
-        let mended = normalise(&mend(&broken.0.0, &findings, rules, &mut notes));
+        let mended = normalise(&mend(&broken.0, &findings, rules, &mut notes));
         assert_eq!(validate(&mended, &around).errors, []);
         assert_eq!(mended.transitions().count(), 4, "{mended:?}");
         let notes = notes.into_list();

@@ -114,7 +114,7 @@ impl Notes {
     ) {
         self.tally.left += 1;
         self.tally.count(rule);
-        let text = serde_json::to_string(&Fields(document).to_json().0).ok();
+        let text = serde_json::to_string(&*Fields(document).to_json()).ok();
         self.add(rule, subject, remark.into(), text);
     }
 

@@ -116,7 +116,7 @@ async fn raise_one(
     values: &Value,
     form: &str,
 ) -> anyhow::Result<Arc<Ticket>> {
-    let initial_form_values = JsonObject(values.as_object().cloned().unwrap_or_default());
+    let initial_form_values = JsonObject::from(values.as_object().cloned().unwrap_or_default());
     let new = NewTicket {
         workflow_id: workflow.to_string(),
         title: title.to_owned(),
@@ -232,7 +232,7 @@ impl Drive<'_> {
             }
             Until::Completed => {
                 let output = json!({"serial": "SN-0042-77", "handed_over": true});
-                let output_values = JsonObject(output.as_object().cloned().unwrap_or_default());
+                let output_values = JsonObject::from(output.as_object().cloned().unwrap_or_default());
                 let execution_notes = Some("Installed and handed over.".to_owned());
                 let attachment_ids = Vec::new();
                 self.play(

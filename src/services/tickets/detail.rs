@@ -2,18 +2,17 @@
 
 use super::{ShownPage, TicketService};
 use crate::domain::error::ServiceError;
-use crate::domain::id::StepKey;
+use crate::domain::id::TicketStepId;
 use crate::domain::person::{Actor, Person};
 use crate::domain::ticket::{ApprovalDecision, FormVersion, Phase, Step, Ticket};
 use crate::domain::time::Timestamp;
 use crate::domain::workflow::StepType;
 use crate::engine::Definitions;
-use crate::engine::definition::{CompiledWorkflow, StepKind};
+use crate::engine::definition::CompiledWorkflow;
 use crate::repositories::audit_repo::AuditRow;
 use crate::repositories::note_repo::NoteRow;
 use crate::repositories::ticket_repo::StoredTicket;
 use crate::services::execute::{Executed, NEWEST_EVENTS};
-use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Newest notes that a ticket's page shows.
@@ -271,23 +270,23 @@ impl OpenedTicket {
         workflow.map(Arc::as_ref)
     }
 
-    /// The steps in the order of execution: along the first edges from the start, branches before their join; then
-    /// what is left; steps of embedded workflows last (contract http-tickets 4.3).
+    /// The steps in the order of execution, steps of embedded workflows last (contract http-tickets 4.3).
     pub fn steps_in_order(&self) -> Vec<&Step> {
-        let order = execution_order(&self.definitions.own);
-        let place = |step: &Step| {
-            order
-                .iter()
-                .position(|key| *key == step.key)
-                .unwrap_or(usize::MAX)
-        };
+        let places = &self.definitions.own.place_of;
         let mut steps: Vec<&Step> = self.ticket.steps.iter().collect();
-        steps.sort_by_key(|step| match &step.container {
-            None => (0, place(step), step.round, String::new()),
-            Some(container) => {
-                let order = step.container_order.and_then(|order| usize::try_from(order).ok());
-                (1, order.unwrap_or(usize::MAX), step.round, container.to_string())
-            }
+        steps.sort_by_key(|step| {
+            let place = match &step.container {
+                None => places.get(&step.key).copied(),
+                Some(_) => step.container_order.and_then(|order| usize::try_from(order).ok()),
+            };
+            // A step that has no container comes before all that have one.
+            let container = step.container.as_ref().map(TicketStepId::as_str);
+            (
+                container.is_some(),
+                place.unwrap_or(usize::MAX),
+                step.round,
+                container,
+            )
         });
         steps
     }
@@ -297,53 +296,5 @@ impl OpenedTicket {
         let key = self.ticket.current_step_id.as_ref()?;
         let instances = self.ticket.steps.iter().filter(|step| step.key == *key);
         instances.max_by_key(|step| (step.started_at, step.round))
-    }
-}
-
-fn execution_order(workflow: &CompiledWorkflow) -> Vec<StepKey> {
-    let mut order = Vec::new();
-    let mut seen = HashSet::new();
-    walk(workflow, &workflow.start, None, &mut seen, &mut order);
-    for key in workflow.steps.keys() {
-        if seen.insert(key.clone()) {
-            order.push(key.clone());
-        }
-    }
-    order
-}
-
-/// Follows first edges from `from` up to `stop`; a fork lists its branches and goes on at its join.
-fn walk(
-    workflow: &CompiledWorkflow,
-    from: &StepKey,
-    stop: Option<&StepKey>,
-    seen: &mut HashSet<StepKey>,
-    order: &mut Vec<StepKey>,
-) {
-    let mut at = from.clone();
-    loop {
-        if Some(&at) == stop || !seen.insert(at.clone()) {
-            return;
-        }
-        let Some(step) = workflow.step(&at) else { return };
-        order.push(at.clone());
-        if let StepKind::Fork(fork) = &step.kind {
-            let join = workflow.join_of.get(&at);
-            for branch in &fork.branches {
-                walk(workflow, &branch.start, join, seen, order);
-            }
-            match join {
-                Some(join) => at = join.clone(),
-                None => return,
-            }
-            continue;
-        }
-        match workflow
-            .edges_on(&at, step.step_type().completion_event())
-            .first()
-        {
-            Some(edge) => at = edge.to.clone(),
-            None => return,
-        }
     }
 }

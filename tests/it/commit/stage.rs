@@ -78,7 +78,7 @@ pub(crate) async fn stage() -> (Process, VersionRef) {
 /// The object in a JSON value.
 pub(crate) fn object(value: Value) -> JsonObject {
     match value {
-        Value::Object(map) => JsonObject(map),
+        Value::Object(map) => JsonObject::from(map),
         other => panic!("{other} is no object"),
     }
 }

@@ -99,7 +99,7 @@ pub(super) fn plain(reply: Reply) -> String {
 pub(super) fn assert_publishable(body: &Value) {
     assert_eq!(body["validation"]["is_valid"], true, "{body}");
     let draft = body["draft_definition"].as_object().unwrap().clone();
-    let definition = Definition(JsonObject(draft));
+    let definition = Definition(JsonObject::from(draft));
     let around = Surroundings::of(WorkflowId::derived("check"));
     assert_eq!(validate(&definition, &around).errors, [], "{body}");
     let played = dry_run(&definition, &around, Managers::KnownAndUnknown);

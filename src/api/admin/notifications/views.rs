@@ -299,7 +299,7 @@ impl From<ShownMail> for MailDetail {
             locked_by: row.locked_by,
             created_at: wire_time_option(row.created_at),
             sent_at: wire_time_option(row.sent_at),
-            payload: row.payload.0,
+            payload: row.payload.into_map(),
             email_content: mail.content.map(|(subject, body)| MailContent { subject, body }),
         }
     }

@@ -106,7 +106,7 @@ fn facts_of_documents(legacy: &LegacyTicket) -> Facts {
             ("workflow_version_id", word(ticket, "workflow_version_id")),
             ("requester", address(ticket, "requester")),
             ("manager_snapshot", address(ticket, "manager_snapshot")),
-            ("form_values", Value::Object(ticket.json("form_values").0)),
+            ("form_values", ticket.json("form_values").to_value()),
             (
                 "attachment_ids",
                 json!(without_doubles(ticket.texts("attachment_ids"))),
@@ -233,8 +233,8 @@ fn records_of_documents(legacy: &LegacyTicket, facts: &mut Facts) {
             ("requested_by", address(request, "requested_by")),
             ("assigned_to", address(request, "assigned_to")),
             ("reason", word(request, "reason")),
-            ("proposed_data", Value::Object(proposed.0)),
-            ("original_data", Value::Object(original.0)),
+            ("proposed_data", proposed.to_value()),
+            ("original_data", original.to_value()),
             ("field_changes", json!(request.objects("field_changes").count())),
             ("reviewed_at", time(request, "reviewed_at")),
         ];
@@ -411,7 +411,7 @@ fn email(person: Option<&Person>) -> Value {
 fn object(fields: Fields<'_>, key: &str) -> Value {
     fields
         .object(key)
-        .map_or(Value::Null, |object| Value::Object(object.to_json().0))
+        .map_or(Value::Null, |object| object.to_json().to_value())
 }
 
 fn values(object: Option<&JsonObject>) -> Value {

@@ -218,7 +218,7 @@ pub(super) fn files_of(draft: &Draft<'_>, history: &History) -> Vec<AttachmentId
     }
     let mut named = Vec::new();
     for object in values {
-        object.0.values().for_each(|value| collect(value, &mut named));
+        object.values().for_each(|value| collect(value, &mut named));
     }
     found.extend(named.into_iter().map(AttachmentId::from_stored));
     found.sort();

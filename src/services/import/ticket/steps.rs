@@ -148,7 +148,10 @@ fn linked_of(data: Fields<'_>) -> Option<crate::domain::json::JsonObject> {
     data.value("linked_rows")?;
     let all = data.to_json();
     let own = ["linked_rows", "linked_source_info"];
-    let kept = all.0.into_iter().filter(|(key, _)| own.contains(&key.as_str()));
+    let kept = all
+        .into_map()
+        .into_iter()
+        .filter(|(key, _)| own.contains(&key.as_str()));
     Some(kept.collect())
 }
 
