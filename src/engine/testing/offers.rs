@@ -8,6 +8,7 @@ use crate::engine::command::InfoTarget;
 use crate::engine::permission_guard::{OFFERED, StepAction, available_actions, may_see};
 use crate::engine::testing::*;
 use crate::engine::{Command, Verdict};
+use serde_json::json;
 
 /// Presses every button of every person on every step, and all those that are not there.
 pub(crate) fn check_offers(world: &World) {
@@ -50,15 +51,16 @@ fn pressed(action: StepAction, at: &Step) -> Command {
         StepAction::SubmitForm => submit(step, true),
         StepAction::Approve => Command::Approve { step, comment: None },
         StepAction::Reject => Command::Reject { step, comment: None },
-        StepAction::CompleteTask => match at.task.as_ref().and_then(|task| rows_done(task, true)) {
-            Some(output_values) => Command::CompleteTask {
+        StepAction::CompleteTask => {
+            // The form of the agent, for each row if there are rows.
+            let rows = at.task.as_ref().and_then(|task| rows_done(task, true));
+            Command::CompleteTask {
                 step,
                 execution_notes: None,
-                output_values,
+                output_values: rows.unwrap_or_else(|| object(json!({"done": "yes"}))),
                 attachment_ids: vec![],
-            },
-            None => complete(step),
-        },
+            }
+        }
         StepAction::RequestInfo => Command::RequestInfo {
             step,
             question_text: "Why?".into(),
