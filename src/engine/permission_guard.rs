@@ -112,6 +112,7 @@ pub fn check_ticket(ticket: &Ticket, actor: &Actor, action: &TicketAction) -> Re
 
 /// The actions a person is offered on a step, as written on the wire.
 pub fn available_actions(ticket: &Ticket, actor: &Actor, step: &Step) -> Vec<&'static str> {
+    // What does not exist on such a step is left out before a refusal is worded for it.
     let offered = OFFERED.iter().filter(|(action, _)| {
         applies_to(*action, step.kind) && check_step(ticket, actor, *action, step).is_ok()
     });

@@ -5,6 +5,7 @@
 //! that it is still due.
 
 use super::indexes::IndexSpec;
+use super::mongo::DUPLICATE_KEY;
 use super::outbox_listed::malformed;
 use super::outbox_row::{OutboxRow, OutboxStatus, RenderedMail};
 use crate::domain::id::ClaimId;
@@ -24,8 +25,6 @@ pub const COLLECTION: &str = "notification_outbox";
 
 /// Longest error text kept, in characters.
 const MAX_ERROR_CHARS: usize = 500;
-
-const DUPLICATE_KEY: i32 = 11_000;
 
 /// Access to the outbox; cheap to clone.
 #[derive(Debug, Clone)]

@@ -134,7 +134,9 @@ impl<'a> TicketWrite<'a> {
                 Sent::Unclear => None,
                 Sent::Unknown(error) => Some(error),
             };
-            metrics::counter!("workflow_commit_unknown_outcomes_total").increment(1);
+            if failure.is_some() {
+                metrics::counter!("workflow_commit_unknown_outcomes_total").increment(1);
+            }
             give_up_after(started, failure)?;
             tokio::time::sleep(delays.next().unwrap_or(Duration::from_secs(1))).await;
         }

@@ -231,14 +231,7 @@ fn ways_on(ticket: &Ticket) -> Vec<Command> {
                     agent: named("bob"),
                 });
                 ways.push(complete(id.clone()));
-                // The form of the agent, for each row if there are rows.
-                let rows = step.task.as_ref().and_then(|task| rows_done(task, true));
-                ways.push(Command::CompleteTask {
-                    step: id.clone(),
-                    execution_notes: None,
-                    output_values: rows.unwrap_or_else(|| object(json!({"done": "yes"}))),
-                    attachment_ids: vec![],
-                });
+                ways.push(complete_filled_in(step));
                 // Whoever has it may not be among those who play.
                 ways.push(Command::Reassign {
                     step: id,
@@ -250,6 +243,17 @@ fn ways_on(ticket: &Ticket) -> Vec<Command> {
         }
     }
     ways
+}
+
+/// Completes a task of a random graph with the form of the agent, for each row if there are rows.
+pub(crate) fn complete_filled_in(step: &Step) -> Command {
+    let rows = step.task.as_ref().and_then(|task| rows_done(task, true));
+    Command::CompleteTask {
+        step: step.id.clone(),
+        execution_notes: None,
+        output_values: rows.unwrap_or_else(|| object(json!({"done": "yes"}))),
+        attachment_ids: vec![],
+    }
 }
 
 /// Fills in a form of a random graph, in one of two ways.

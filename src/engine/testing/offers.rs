@@ -1,14 +1,12 @@
 //! Presses the buttons that people are offered, and those that they are not.
 
-use super::graphs::rows_done;
-use super::invariants::{PEOPLE, check, submit};
+use super::invariants::{PEOPLE, check, complete_filled_in, submit};
 use crate::domain::person::{Actor, AdminRole, Email};
 use crate::domain::ticket::Step;
 use crate::engine::command::InfoTarget;
 use crate::engine::permission_guard::{OFFERED, StepAction, available_actions, may_see};
 use crate::engine::testing::*;
 use crate::engine::{Command, Verdict};
-use serde_json::json;
 
 /// Presses every button of every person on every step, and all those that are not there.
 pub(crate) fn check_offers(world: &World) {
@@ -51,16 +49,7 @@ fn pressed(action: StepAction, at: &Step) -> Command {
         StepAction::SubmitForm => submit(step, true),
         StepAction::Approve => Command::Approve { step, comment: None },
         StepAction::Reject => Command::Reject { step, comment: None },
-        StepAction::CompleteTask => {
-            // The form of the agent, for each row if there are rows.
-            let rows = at.task.as_ref().and_then(|task| rows_done(task, true));
-            Command::CompleteTask {
-                step,
-                execution_notes: None,
-                output_values: rows.unwrap_or_else(|| object(json!({"done": "yes"}))),
-                attachment_ids: vec![],
-            }
-        }
+        StepAction::CompleteTask => complete_filled_in(at),
         StepAction::RequestInfo => Command::RequestInfo {
             step,
             question_text: "Why?".into(),
