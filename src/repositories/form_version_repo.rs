@@ -16,10 +16,12 @@ pub type FormVersionRow = RelayedRow<FormVersion>;
 /// The indexes of this collection.
 pub fn indexes() -> Vec<IndexSpec> {
     let name = FormVersion::COLLECTION;
-    vec![
-        IndexSpec::new(name, "ticket", doc! {"ticket_id": 1, "seq": -1, "n": -1}),
-        IndexSpec::new(name, "version", doc! {"ticket_id": 1, "body.version": 1}),
-    ]
+    // A version is looked for among those of its ticket.
+    vec![IndexSpec::new(
+        name,
+        "ticket_versions",
+        doc! {"ticket_id": 1, "seq": -1, "n": -1, "body.version": 1},
+    )]
 }
 
 impl RelayedRepo<FormVersion> {

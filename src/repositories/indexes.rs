@@ -10,6 +10,9 @@ use std::time::Duration;
 /// How many collections are looked after at the same time.
 const SIDE_BY_SIDE: usize = 8;
 
+/// The server's own index of every collection.
+const BY_ID: &str = "_id_";
+
 /// One index.
 #[derive(Debug, Clone)]
 pub struct IndexSpec {
@@ -156,6 +159,14 @@ async fn ensure_of(
     let mut missing = specs;
     if is_there {
         let present = handle.list_index_names().await?;
+        let unknown = present.iter().filter(|name| {
+            name.as_str() != BY_ID && !missing.iter().any(|spec| spec.name == name.as_str())
+        });
+        let unknown: Vec<_> = unknown.map(String::as_str).collect();
+        if !unknown.is_empty() {
+            // Not dropped here: a process of the version before may be reading from them.
+            tracing::info!(collection, indexes = %unknown.join(", "), "these indexes are not used by this version");
+        }
         missing.retain(|spec| !present.iter().any(|name| name == spec.name));
     } else {
         create_collection(database, collection).await?;

@@ -17,14 +17,12 @@ pub type NoteRow = RelayedRow<NoteBody>;
 /// The indexes of this collection.
 pub fn indexes() -> Vec<IndexSpec> {
     let name = NoteBody::COLLECTION;
-    vec![
-        IndexSpec::new(name, "ticket", doc! {"ticket_id": 1, "seq": -1, "n": -1}),
-        IndexSpec::new(
-            name,
-            "step",
-            doc! {"ticket_id": 1, "body.kind.step": 1, "seq": -1, "n": -1},
-        ),
-    ]
+    // A step's notes are looked for among those of its ticket.
+    vec![IndexSpec::new(
+        name,
+        "ticket_steps",
+        doc! {"ticket_id": 1, "seq": -1, "n": -1, "body.kind.step": 1},
+    )]
 }
 
 impl RelayedRepo<NoteBody> {

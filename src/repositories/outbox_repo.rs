@@ -66,9 +66,9 @@ pub(super) const FIGURES: &str = "newest_figures";
 /// The index of when waiting mails are due.
 pub(super) const DUE: &str = "due";
 /// The index of when mails were sent.
-pub(super) const SENT: &str = "sent";
+pub(super) const SENT: &str = "sent_only";
 /// The index of when mails were given up.
-pub(super) const FAILED: &str = "failed";
+pub(super) const FAILED: &str = "failed_only";
 /// The index of mails that have a lease.
 pub(super) const LEASED: &str = "leased";
 
@@ -94,8 +94,8 @@ pub fn indexes() -> Vec<IndexSpec> {
             doc! {"ticket_id": 1, "created_at": 1, "notification_id": 1},
         ),
         index("by_public_id", doc! {"notification_id": 1}),
-        index(SENT, doc! {"status": 1, "sent_at": 1}),
-        index(FAILED, doc! {"status": 1, "failed_at": 1}),
+        index(SENT, doc! {"status": 1, "sent_at": 1}).partial(doc! {"sent_at": {"$type": "date"}}),
+        index(FAILED, doc! {"status": 1, "failed_at": 1}).partial(doc! {"failed_at": {"$type": "date"}}),
         index(LEASED, doc! {"locked_until": 1}).partial(doc! {"locked_by": {"$type": "string"}}),
     ]
 }

@@ -304,7 +304,7 @@ impl OutboxRepo {
 
     /// How many mails became `FAILED` at or after `since`, counted up to [`COUNTED`].
     pub async fn failed_since(&self, since: Timestamp) -> Result<u64> {
-        let filter = doc! {"status": OutboxStatus::Failed.as_str(), "failed_at": {"$gte": since}};
+        let filter = doc! {"status": OutboxStatus::Failed.as_str(), "failed_at": {"$gte": since, "$type": "date"}};
         self.count_in(FAILED, filter).await
     }
 
@@ -317,7 +317,7 @@ impl OutboxRepo {
     pub async fn last_sent_at(&self) -> Result<Option<Timestamp>> {
         let newest = self
             .documents()
-            .find_one(doc! {"status": OutboxStatus::Sent.as_str()})
+            .find_one(doc! {"status": OutboxStatus::Sent.as_str(), "sent_at": {"$type": "date"}})
             .sort(doc! {"sent_at": -1})
             .hint(Hint::Name(SENT.to_owned()))
             .projection(doc! {"sent_at": 1, "_id": 0})

@@ -18,10 +18,12 @@ pub type TicketCommandRow = RelayedRow<RecordedCommand>;
 /// The indexes of this collection.
 pub fn indexes() -> Vec<IndexSpec> {
     let name = RecordedCommand::COLLECTION;
-    vec![
-        IndexSpec::new(name, "ticket", doc! {"ticket_id": 1, "seq": 1}),
-        IndexSpec::new(name, "key", doc! {"ticket_id": 1, "body.key": 1}),
-    ]
+    // A key is looked for among those of its ticket; an index of its own would be one more for every command to write.
+    vec![IndexSpec::new(
+        name,
+        "ticket_keys",
+        doc! {"ticket_id": 1, "seq": -1, "n": -1, "body.key": 1},
+    )]
 }
 
 impl RelayedRepo<RecordedCommand> {

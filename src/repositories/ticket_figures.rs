@@ -1,16 +1,13 @@
 //! Figures over all tickets, from one covering index: no ticket is read (design 3).
 
 use super::indexes::IndexSpec;
+use super::ticket_filter::{ALL_STATUS, hint};
 use super::ticket_repo;
 use crate::domain::time::Timestamp;
 use bson::{Bson, Document, doc};
 use futures::TryStreamExt;
 use mongodb::Database;
 use mongodb::error::Result;
-use mongodb::options::Hint;
-
-/// The name of the covering index.
-const INDEX: &str = "ticket_figures";
 
 /// The numbers of a ticket that are summed up.
 const NUMBERS: [&str; 18] = [
@@ -34,13 +31,17 @@ const NUMBERS: [&str; 18] = [
     "forms_done",
 ];
 
-/// The index behind the figures.
+/// The index of everybody's tickets by status, the last changed first: lists take the front of it, figures all of it.
+/// Two indexes would be two keys for each command to move.
 pub fn indexes() -> Vec<IndexSpec> {
-    let mut keys = doc! {"work.status": 1, "work.updated_at": 1, "work.figures.due_at": 1};
+    let mut keys = doc! {
+        "work.status": 1, "work.updated_at": -1, "_id": -1, "work.workflow_id": 1, "work.has_pending_cr": 1,
+        "work.figures.due_at": 1,
+    };
     for number in NUMBERS {
         keys.insert(format!("work.figures.{number}"), 1);
     }
-    vec![IndexSpec::new(ticket_repo::COLLECTION, INDEX, keys)]
+    vec![IndexSpec::new(ticket_repo::COLLECTION, ALL_STATUS, keys)]
 }
 
 /// The stages that sum up all tickets by status.
@@ -79,7 +80,7 @@ pub async fn by_status(database: &Database, now: Timestamp) -> Result<Vec<Docume
     database
         .collection::<Document>(ticket_repo::COLLECTION)
         .aggregate(pipeline(now))
-        .hint(Hint::Name(INDEX.to_owned()))
+        .hint(hint(ALL_STATUS))
         .await?
         .try_collect()
         .await

@@ -7,13 +7,11 @@ use crate::domain::work::Shelf;
 use bson::{Bson, Document, doc};
 use mongodb::options::Hint;
 
-/// The indexes of a person's tickets, of all statuses or of some.
-pub(super) const SHELF_NEWEST: &str = "shelf_newest";
+/// The index of a person's tickets.
 pub(super) const SHELF_STATUS: &str = "shelf_status_newest";
 
-/// The indexes of everybody's tickets, of all statuses, of some, and in the other orders.
-pub(super) const ALL_NEWEST: &str = "all_newest";
-pub(super) const ALL_STATUS: &str = "all_status_newest";
+/// The indexes of everybody's tickets, the last changed or in the other orders.
+pub(super) const ALL_STATUS: &str = "all_status_figures";
 pub(super) const ALL_BY_CREATION: &str = "all_in_order_of_creation";
 pub(super) const ALL_BY_TITLE: &str = "all_in_order_of_title";
 
@@ -108,20 +106,24 @@ impl TicketFilter {
 
     /// The filter, and the name of the index that has what passes in this order and filters the rest. Left to itself the server
     /// sometimes looks through everybody's tickets for those of one person.
+    ///
+    /// The indexes by the last change have each status apart, and the server merges those that are named. One more index
+    /// that has all statuses together would spare that, but each command would move as many keys again.
     pub(super) fn in_index(&self, sorting: Sorting) -> (Document, &'static str) {
-        let has_status = !self.statuses.is_empty() || sorting.by == SortBy::Status;
         let (index, first_field) = match (&self.whose, sorting.by) {
-            (Whose::Person(..), _) if has_status => (SHELF_STATUS, "work.shelves"),
-            (Whose::Person(..), _) => (SHELF_NEWEST, "work.shelves"),
+            (Whose::Person(..), _) => (SHELF_STATUS, "work.status"),
             (Whose::Everybody, SortBy::CreatedAt) => (ALL_BY_CREATION, "work.created_at"),
             (Whose::Everybody, SortBy::Title) => (ALL_BY_TITLE, "ticket.title"),
-            (Whose::Everybody, _) if has_status => (ALL_STATUS, "work.status"),
-            (Whose::Everybody, SortBy::UpdatedAt | SortBy::Status) => (ALL_NEWEST, "work.updated_at"),
+            (Whose::Everybody, SortBy::UpdatedAt | SortBy::Status) => (ALL_STATUS, "work.status"),
         };
         let mut filter = self.conditions();
         if !filter.contains_key(first_field) {
-            // Without a condition on its first field the fields behind it are not looked for in the index.
-            filter.insert(first_field, doc! {"$gt": Bson::MinKey});
+            let any = match sorting.by {
+                SortBy::UpdatedAt => doc! {"$in": words(&TicketStatus::ALL)},
+                // Without a condition on its first field the fields behind it are not looked for in the index.
+                SortBy::CreatedAt | SortBy::Title | SortBy::Status => doc! {"$gt": Bson::MinKey},
+            };
+            filter.insert(first_field, any);
         }
         (filter, index)
     }
@@ -133,12 +135,7 @@ impl TicketFilter {
             let keys: Vec<Bson> = who.iter().map(|person| Bson::String(shelf.key(person))).collect();
             filter.insert("work.shelves", doc! {"$in": keys});
         }
-        let statuses: Vec<Bson> = self
-            .statuses
-            .iter()
-            .filter_map(|s| bson::serialize_to_bson(s).ok())
-            .collect();
-        match statuses.as_slice() {
+        match words(&self.statuses).as_slice() {
             [] => {}
             [one] => {
                 filter.insert("work.status", one.clone());
@@ -165,6 +162,12 @@ impl TicketFilter {
         }
         filter
     }
+}
+
+/// The words of statuses as they are stored.
+fn words(statuses: &[TicketStatus]) -> Vec<Bson> {
+    let words = statuses.iter();
+    words.filter_map(|s| bson::serialize_to_bson(s).ok()).collect()
 }
 
 /// The index of this name and no other.

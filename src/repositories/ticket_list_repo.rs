@@ -3,8 +3,7 @@
 use super::bounded_count::{self, COUNTED, Counted};
 use super::indexes::IndexSpec;
 use super::ticket_filter::{
-    ALL_BY_CREATION, ALL_BY_TITLE, ALL_NEWEST, ALL_STATUS, SHELF_NEWEST, SHELF_STATUS, Sorting, TicketFilter,
-    Whose, hint,
+    ALL_BY_CREATION, ALL_BY_TITLE, SHELF_STATUS, Sorting, TicketFilter, Whose, hint,
 };
 use super::ticket_repo::{COLLECTION, StoredTicket};
 use crate::domain::id::TicketId;
@@ -30,11 +29,6 @@ pub fn indexes() -> Vec<IndexSpec> {
         // What stands behind the order filters without fetching.
         IndexSpec::new(
             COLLECTION,
-            SHELF_NEWEST,
-            doc! {"work.shelves": 1, "work.updated_at": -1, "_id": -1, "work.workflow_id": 1, "work.has_pending_cr": 1},
-        ),
-        IndexSpec::new(
-            COLLECTION,
             SHELF_STATUS,
             doc! {
                 "work.shelves": 1, "work.status": 1, "work.updated_at": -1, "_id": -1,
@@ -42,18 +36,6 @@ pub fn indexes() -> Vec<IndexSpec> {
             },
         ),
         IndexSpec::new(COLLECTION, "queue", doc! {"work.queues": 1}),
-        IndexSpec::new(
-            COLLECTION,
-            ALL_NEWEST,
-            doc! {"work.updated_at": -1, "_id": -1, "work.workflow_id": 1, "work.has_pending_cr": 1},
-        ),
-        IndexSpec::new(
-            COLLECTION,
-            ALL_STATUS,
-            doc! {
-                "work.status": 1, "work.updated_at": -1, "_id": -1, "work.workflow_id": 1, "work.has_pending_cr": 1,
-            },
-        ),
         // The time of the last change stands last: what a command moves here stays next to where it was.
         IndexSpec::new(
             COLLECTION,

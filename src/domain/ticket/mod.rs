@@ -60,6 +60,20 @@ pub enum TicketStatus {
 }
 
 impl TicketStatus {
+    /// All of them, in the order of the wire.
+    pub const ALL: [Self; 10] = [
+        Self::Open,
+        Self::InProgress,
+        Self::WaitingForRequester,
+        Self::WaitingForAgent,
+        Self::WaitingForCr,
+        Self::OnHold,
+        Self::Completed,
+        Self::Rejected,
+        Self::Skipped,
+        Self::Cancelled,
+    ];
+
     /// Whether the ticket has ended; such a status never changes again.
     pub const fn is_terminal(self) -> bool {
         matches!(

@@ -74,20 +74,6 @@ pub struct ManagerDashboard {
     pub on_hold: Vec<StepItem>,
 }
 
-/// Every status, in the order of the wire.
-const STATUSES: [TicketStatus; 10] = [
-    TicketStatus::Open,
-    TicketStatus::InProgress,
-    TicketStatus::WaitingForRequester,
-    TicketStatus::WaitingForAgent,
-    TicketStatus::WaitingForCr,
-    TicketStatus::OnHold,
-    TicketStatus::Completed,
-    TicketStatus::Rejected,
-    TicketStatus::Skipped,
-    TicketStatus::Cancelled,
-];
-
 impl TicketService {
     /// Approvals that wait for the actor, the oldest first.
     ///
@@ -252,7 +238,7 @@ impl TicketService {
             let counted = counted.iter().find(|(counted, _)| *counted == status);
             (status, counted.map_or(0, |(_, count)| *count))
         };
-        Ok(STATUSES.map(of).to_vec())
+        Ok(TicketStatus::ALL.map(of).to_vec())
     }
 
     /// The actor's dashboard: only tickets the actor manages.
@@ -269,7 +255,7 @@ impl TicketService {
             .len();
         let recent = self.lists.page(&managed, Sorting::NEWEST, 0, RECENT).await?;
         let mut live = managed;
-        live.statuses = STATUSES
+        live.statuses = TicketStatus::ALL
             .into_iter()
             .filter(|status| !status.is_terminal())
             .collect();

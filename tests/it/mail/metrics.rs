@@ -87,7 +87,7 @@ async fn the_figures_of_tickets_are_read_from_one_index_alone() {
     let app = TestApp::new().await;
     insert_tickets(&app, (0..50).map(|id| ticket(id, "IN_PROGRESS", 0, Some(id)))).await;
     let command = doc! {
-        "aggregate": "tickets", "pipeline": ticket_figures::pipeline(START), "cursor": {}, "hint": "ticket_figures",
+        "aggregate": "tickets", "pipeline": ticket_figures::pipeline(START), "cursor": {}, "hint": "all_status_figures",
     };
     let plan = format!("{}", indexes::explain(app.database(), command).await.unwrap());
     assert!(plan.contains("\"totalDocsExamined\": 0"), "{plan}");
