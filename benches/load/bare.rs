@@ -5,7 +5,7 @@
 
 use crate::shapes::{Commit, RANKS};
 use crate::template::Copy;
-use bson::{Document, RawDocumentBuf, doc};
+use bson::{Bson, Document, RawDocumentBuf, doc};
 use futures::TryStreamExt;
 use futures::future::try_join_all;
 use mongodb::{Collection, Database};
@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::mpsc;
 use workflow_ops::domain::id::{TicketId, WorkflowId};
+use workflow_ops::domain::ticket::TicketStatus;
 use workflow_ops::domain::time::Clock;
 
 /// As the service's relay.
@@ -23,16 +24,6 @@ const BATCH: usize = 256;
 const EVENTS: i64 = 50;
 /// Rows of a page of the inbox.
 const PAGE: usize = 20;
-
-/// What is not over.
-const LIVE: [&str; 6] = [
-    "OPEN",
-    "IN_PROGRESS",
-    "WAITING_FOR_REQUESTER",
-    "WAITING_FOR_AGENT",
-    "WAITING_FOR_CR",
-    "ON_HOLD",
-];
 
 /// What the relay has to write for one command.
 #[derive(Debug)]
@@ -131,13 +122,13 @@ impl Bare {
         let newest = doc! {"work.updated_at": -1, "_id": -1};
         let recent = self
             .tickets
-            .find(doc! {"work.shelves": {"$in": managed}})
+            .find(doc! {"work.shelves": {"$in": managed}, "work.status": {"$in": statuses(|_| true)?}})
             .sort(newest.clone())
             .projection(doc! {"version": 1, "ticket": 1})
             .limit(5)
             .await?;
         let _recent: Vec<RawDocumentBuf> = recent.try_collect().await?;
-        let open: Vec<&str> = LIVE.to_vec();
+        let open = statuses(|status| !status.is_terminal())?;
         let live = self
             .tickets
             .find(doc! {"work.shelves": {"$in": managed}, "work.status": {"$in": open}})
@@ -198,6 +189,14 @@ impl Bare {
         self.relay.send(caused).await?;
         Ok(())
     }
+}
+
+/// The words of these statuses.
+fn statuses(wanted: fn(TicketStatus) -> bool) -> anyhow::Result<Vec<Bson>> {
+    let wanted = TicketStatus::ALL.into_iter().filter(|status| wanted(*status));
+    Ok(wanted
+        .map(|status| bson::serialize_to_bson(&status))
+        .collect::<Result<_, _>>()?)
 }
 
 fn copy(ticket: TicketId) -> Copy {

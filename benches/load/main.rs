@@ -148,30 +148,34 @@ async fn measure_all(flags: &Flags, server: &EmbeddedServer, folder: &Path) -> a
     };
     let mut all = Vec::new();
     report::head();
-    for processes in &flags.processes {
-        let mut services = Vec::new();
-        for _ in 0..*processes {
-            services.push(Service::start(&setup).await?);
-        }
-        let stage = Stage {
-            world: &world,
-            bare: &bare,
-            services: &services,
-            mongod,
-        };
-        for scenario in &flags.scenarios {
-            for clients in &flags.clients {
+    let mut services = Vec::new();
+    for _ in 0..flags.processes.iter().copied().max().unwrap_or_default() {
+        services.push(Service::start(&setup).await?);
+    }
+    let with = |processes: usize| Stage {
+        world: &world,
+        bare: &bare,
+        services: services.get(..processes).unwrap_or(&services),
+        mongod,
+    };
+    for scenario in &flags.scenarios {
+        for clients in &flags.clients {
+            // One after another, so that they meet about the same database.
+            for processes in &flags.processes {
                 let plan = Plan {
                     scenario: *scenario,
                     clients: *clients,
                     rounds: flags.rounds,
                     seconds: flags.seconds,
                 };
-                let figures = stage.measure(plan).await?;
+                let figures = with(*processes).measure(plan).await?;
                 report::row(&figures);
                 all.push(figures);
             }
         }
+    }
+    for processes in &flags.processes {
+        let stage = with(*processes);
         if let Some(minutes) = flags.soak {
             let figures = soak::measure(&stage, minutes).await?;
             if flags.keep {
@@ -179,14 +183,14 @@ async fn measure_all(flags: &Flags, server: &EmbeddedServer, folder: &Path) -> a
             }
         }
         if let Some(ballot) = &ballot {
-            let figures = hot::measure(&rehearsal, ballot, &bare, &services, flags.rounds).await?;
+            let figures = hot::measure(&rehearsal, ballot, &bare, stage.services, flags.rounds).await?;
             if flags.keep {
                 report::keep(&[figures], report::HOT)?;
             }
         }
-        for service in services {
-            service.stop().await?;
-        }
+    }
+    for service in services {
+        service.stop().await?;
     }
     Ok(all)
 }

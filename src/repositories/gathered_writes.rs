@@ -76,7 +76,7 @@ impl Together for Writes {
     type Wish = RawDocumentBuf;
     type Outcome = Sent;
 
-    const SIDE_BY_SIDE: usize = 2;
+    const SIDE_BY_SIDE: usize = 1;
 
     fn fitting<'a>(writes: impl Iterator<Item = &'a RawDocumentBuf>) -> usize {
         let mut bytes = 0;

@@ -159,9 +159,9 @@ async fn ensure_of(
     let mut missing = specs;
     if is_there {
         let present = handle.list_index_names().await?;
-        let unknown = present.iter().filter(|name| {
-            name.as_str() != BY_ID && !missing.iter().any(|spec| spec.name == name.as_str())
-        });
+        let unknown = present
+            .iter()
+            .filter(|name| name.as_str() != BY_ID && !missing.iter().any(|spec| spec.name == name.as_str()));
         let unknown: Vec<_> = unknown.map(String::as_str).collect();
         if !unknown.is_empty() {
             // Not dropped here: a process of the version before may be reading from them.

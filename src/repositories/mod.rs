@@ -36,6 +36,7 @@ pub mod outbox_search;
 pub mod primary_watch;
 pub mod relay;
 pub mod relayed;
+pub mod requestable_versions;
 pub mod statistics_repo;
 pub mod system_config_repo;
 pub mod template_override_repo;

@@ -304,7 +304,8 @@ impl OutboxRepo {
 
     /// How many mails became `FAILED` at or after `since`, counted up to [`COUNTED`].
     pub async fn failed_since(&self, since: Timestamp) -> Result<u64> {
-        let filter = doc! {"status": OutboxStatus::Failed.as_str(), "failed_at": {"$gte": since, "$type": "date"}};
+        let filter =
+            doc! {"status": OutboxStatus::Failed.as_str(), "failed_at": {"$gte": since, "$type": "date"}};
         self.count_in(FAILED, filter).await
     }
 

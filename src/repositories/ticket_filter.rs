@@ -128,6 +128,19 @@ impl TicketFilter {
         (filter, index)
     }
 
+    /// The filter, and the name of the index that answers it from its keys alone, in no order; none for all there are.
+    pub(super) fn in_any_order(&self) -> (Document, Option<&'static str>) {
+        let filter = self.conditions();
+        match &self.whose {
+            Whose::Person(..) => (filter, Some(SHELF_STATUS)),
+            Whose::Everybody if filter.is_empty() => (filter, None),
+            Whose::Everybody => {
+                let (filter, index) = self.in_index(Sorting::NEWEST);
+                (filter, Some(index))
+            }
+        }
+    }
+
     /// The filter alone.
     pub(super) fn conditions(&self) -> Document {
         let mut filter = Document::new();

@@ -2,9 +2,7 @@
 
 use super::bounded_count::{self, COUNTED, Counted};
 use super::indexes::IndexSpec;
-use super::ticket_filter::{
-    ALL_BY_CREATION, ALL_BY_TITLE, SHELF_STATUS, Sorting, TicketFilter, Whose, hint,
-};
+use super::ticket_filter::{ALL_BY_CREATION, ALL_BY_TITLE, SHELF_STATUS, Sorting, TicketFilter, Whose, hint};
 use super::ticket_repo::{COLLECTION, StoredTicket};
 use crate::domain::id::TicketId;
 use crate::domain::person::PersonKey;
@@ -156,12 +154,8 @@ impl TicketListRepo {
 
     /// How many tickets pass, counted up to `limit`.
     pub async fn count_up_to(&self, filter: &TicketFilter, limit: u64) -> Result<u64> {
-        let (wanted, index) = filter.in_index(Sorting::NEWEST);
-        let counted = Counted {
-            filter: wanted,
-            index: Some(index),
-        };
-        bounded_count::count_up_to(&self.documents, counted, limit).await
+        let (filter, index) = filter.in_any_order();
+        bounded_count::count_up_to(&self.documents, Counted { filter, index }, limit).await
     }
 
     /// Tickets in this order, from the index: `limit` of them after the first `skip`.
@@ -217,8 +211,8 @@ impl TicketListRepo {
         if filter.whose == Whose::Everybody {
             return self.count_up_to(filter, COUNTED).await;
         }
-        let (wanted, index) = filter.in_index(Sorting::NEWEST);
-        self.documents.count_documents(wanted).hint(hint(index)).await
+        let counted = self.documents.count_documents(filter.conditions());
+        counted.hint(hint(SHELF_STATUS)).await
     }
 
     /// How many tickets on a shelf of a person have each status, from the index alone; statuses that none has are left out.

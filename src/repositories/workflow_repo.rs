@@ -10,7 +10,6 @@ use bson::{Bson, Document, doc};
 use futures::TryStreamExt;
 use mongodb::error::Result;
 use mongodb::{ClientSession, Collection, Database};
-use serde::Deserialize;
 use std::collections::BTreeSet;
 
 /// The collection's name.
@@ -72,23 +71,6 @@ impl WorkflowRepo {
     /// The template with this id.
     pub async fn find(&self, id: &WorkflowId) -> Result<Option<WorkflowTemplate>> {
         self.templates.find_one(doc! {"_id": id.as_str()}).await
-    }
-
-    /// The version of a workflow that may be requested now: the newest one of a published workflow.
-    pub async fn requestable(&self, id: &WorkflowId) -> Result<Option<i32>> {
-        #[derive(Deserialize)]
-        struct Standing {
-            status: WorkflowStatus,
-            published_version: Option<i32>,
-        }
-        let found = self
-            .templates
-            .clone_with_type::<Standing>()
-            .find_one(doc! {"_id": id.as_str()})
-            .projection(doc! {"status": 1, "published_version": 1})
-            .await?;
-        let published = found.filter(|standing| standing.status == WorkflowStatus::Published);
-        Ok(published.and_then(|standing| standing.published_version))
     }
 
     /// The template with this id, as a transaction sees it.

@@ -31,9 +31,9 @@ use crate::repositories::audit_repo::{AuditRepo, NewestEvents};
 use crate::repositories::form_version_repo::FormVersionRepo;
 use crate::repositories::history_repo::HistoryRepo;
 use crate::repositories::note_repo::NoteRepo;
+use crate::repositories::requestable_versions::RequestableVersions;
 use crate::repositories::ticket_list_repo::TicketListRepo;
 use crate::repositories::ticket_repo::{StoredTicket, TicketRepo};
-use crate::repositories::workflow_repo::WorkflowRepo;
 use crate::services::execute::Execute;
 use crate::services::facts::FactSource;
 use lately_read::LatelyRead;
@@ -50,7 +50,7 @@ pub struct TicketService {
     notes: NoteRepo,
     form_versions: FormVersionRepo,
     history: HistoryRepo,
-    workflows: WorkflowRepo,
+    requestable: RequestableVersions,
     facts: FactSource,
     execute: Execute,
     clock: Clock,
@@ -75,7 +75,7 @@ impl TicketService {
             notes: NoteRepo::new(database),
             form_versions: FormVersionRepo::new(database),
             history: HistoryRepo::new(database),
-            workflows: WorkflowRepo::new(database),
+            requestable: RequestableVersions::new(database, &tasks.tracker),
             facts: facts.clone(),
             execute: execute.clone(),
             clock: clock.clone(),

@@ -42,7 +42,7 @@ impl TicketService {
         let unknown =
             || ServiceError::not_found(ErrorCode::WorkflowNotFound, "there is no such published workflow");
         let id = crate::domain::id::WorkflowId::try_from(new.workflow_id).map_err(|_| unknown())?;
-        let number = self.workflows.requestable(&id).await?;
+        let number = self.requestable.of(&id).await?;
         let version = VersionRef {
             workflow_id: id,
             version_number: number.ok_or_else(unknown)?,
