@@ -94,8 +94,6 @@ impl<Q: Question> Together for Reads<Q> {
     type Wish = Q;
     type Outcome = Answer;
 
-    const SIDE_BY_SIDE: usize = 1;
-
     fn fitting<'a>(questions: impl Iterator<Item = &'a Q>) -> usize {
         questions.take(MOST).count()
     }

@@ -76,8 +76,6 @@ impl Together for Writes {
     type Wish = RawDocumentBuf;
     type Outcome = Sent;
 
-    const SIDE_BY_SIDE: usize = 1;
-
     fn fitting<'a>(writes: impl Iterator<Item = &'a RawDocumentBuf>) -> usize {
         let mut bytes = 0;
         let small_enough = writes.take(MOST).take_while(|write| {

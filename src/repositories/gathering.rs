@@ -1,4 +1,4 @@
-//! What many requests want of the database at the same time, gathered: what comes while commands are on their way goes
+//! What many requests want of the database at the same time, gathered: what comes while a command is on its way goes
 //! together with the next one. Alone, nobody waits for others.
 //!
 //! Invariants: nobody is answered by a command that was sent before the question came; nothing that waits is forgotten;
@@ -15,9 +15,6 @@ pub(super) trait Together: Send + Sync + 'static {
     type Wish: Send + 'static;
     /// What the caller is told.
     type Outcome: Send + 'static;
-
-    /// How many commands are on their way at the same time.
-    const SIDE_BY_SIDE: usize;
 
     /// How many of the wishes, the oldest first, fit into one command; one always goes.
     fn fitting<'a>(wishes: impl Iterator<Item = &'a Self::Wish>) -> usize;
@@ -37,7 +34,8 @@ struct Inner<T: Together> {
 
 struct Waiting<T: Together> {
     wishes: Vec<Pending<T>>,
-    carriers: usize,
+    /// Whether a carrier is at work; one at a time, so that batches are large in each of several processes too.
+    is_carried: bool,
 }
 
 /// A wish and where its outcome goes; closed when nobody waits any more.
@@ -66,7 +64,7 @@ impl<T: Together> Gathering<T> {
             tracker: tracker.clone(),
             waiting: Mutex::new(Waiting {
                 wishes: Vec::new(),
-                carriers: 0,
+                is_carried: false,
             }),
         }))
     }
@@ -88,13 +86,11 @@ impl<T: Together> Inner<T> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a wish; whether another carrier has to start.
+    /// Adds a wish; whether a carrier has to start.
     fn add(&self, pending: Pending<T>) -> bool {
         let mut waiting = self.lock();
         waiting.wishes.push(pending);
-        let starts = waiting.carriers < T::SIDE_BY_SIDE;
-        waiting.carriers += usize::from(starts);
-        starts
+        !std::mem::replace(&mut waiting.is_carried, true)
     }
 
     /// The next wishes; `None` ends the carrier, under the same lock, so that no wish is forgotten.
@@ -102,7 +98,7 @@ impl<T: Together> Inner<T> {
         let mut waiting = self.lock();
         waiting.wishes.retain(|pending| !pending.outcome.is_closed());
         if waiting.wishes.is_empty() {
-            waiting.carriers -= 1;
+            waiting.is_carried = false;
             return None;
         }
         let many = T::fitting(waiting.wishes.iter().map(|pending| &pending.wish));
@@ -134,7 +130,7 @@ impl<T: Together> Drop for Carrier<T> {
     /// After a panic its callers are told, since their senders are gone, and the next wish starts another.
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.lock().carriers -= 1;
+            self.0.lock().is_carried = false;
         }
     }
 }
