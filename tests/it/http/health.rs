@@ -1,6 +1,7 @@
 use crate::support::TestApp;
 use crate::tickets::stage::{ANN, Stage};
 use serde_json::json;
+use std::time::Duration;
 use workflow_ops::scheduler::{self, jobs};
 use workflow_ops::telemetry;
 
@@ -41,7 +42,19 @@ async fn metrics_say_what_waits_what_is_late_and_how_requests_go() {
     let jobs = jobs::all(&app.settings);
     let gauges = jobs.iter().find(|job| job.name == "gauges").unwrap();
     scheduler::run_once(app, gauges).await.unwrap();
-    let text = stage.app.anonymous().get("/metrics").await.expect(200).text;
+    // The relay's own worker measures its lag, a moment after the drain above has done its work.
+    let measured = async {
+        loop {
+            let text = stage.app.anonymous().get("/metrics").await.expect(200).text;
+            if text.contains("workflow_relay_lag_seconds") {
+                return text;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let text = tokio::time::timeout(Duration::from_secs(10), measured)
+        .await
+        .expect("the relay says how late it is");
     for wanted in [
         "workflow_outbox_depth ",
         "workflow_outbox_oldest_due_seconds ",
