@@ -2,11 +2,11 @@
 //! document; several in one read cost hardly more than one.
 
 use super::gathering::{Gathering, Together};
-use bson::{Document, RawDocumentBuf};
+use bson::{Document, RawDocumentBuf, doc};
 use futures::TryStreamExt;
 use mongodb::error::{Error, Result};
 use mongodb::{Collection, Database};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::marker::PhantomData;
 use tokio_util::task::TaskTracker;
 
@@ -27,6 +27,34 @@ pub(super) trait Question: Send + Sync + 'static {
     fn filter(questions: &[Self]) -> Document
     where
         Self: Sized;
+}
+
+/// A document by its id.
+#[derive(Debug)]
+pub(super) struct ById(String);
+
+impl ById {
+    pub(super) fn new(id: &str) -> Self {
+        Self(id.to_owned())
+    }
+}
+
+impl Question for ById {
+    const FIELD: &'static str = "_id";
+
+    fn value(&self) -> &str {
+        &self.0
+    }
+
+    fn filter(questions: &[Self]) -> Document {
+        let ids: BTreeSet<&str> = questions.iter().map(Question::value).collect();
+        let ids: Vec<&str> = ids.into_iter().collect();
+        match ids.as_slice() {
+            // The server takes a short way to one document.
+            [id] => doc! {"_id": *id},
+            several => doc! {"_id": {"$in": several}},
+        }
+    }
 }
 
 /// The documents that answer a question, in no order; another question about the same value may have brought more.

@@ -1,41 +1,19 @@
 //! Which versions of workflows may be requested now. Never kept, since a publication anywhere changes it; people who
 //! request at the same moment are answered by one read.
 
-use super::gathered_reads::{GatheredReads, Question};
+use super::gathered_reads::{ById, GatheredReads};
 use super::workflow_repo::COLLECTION;
 use crate::domain::id::WorkflowId;
 use crate::domain::workflow::WorkflowStatus;
-use bson::{Document, doc};
+use bson::doc;
 use mongodb::Database;
 use mongodb::error::Result;
 use serde::Deserialize;
-use std::collections::BTreeSet;
 use tokio_util::task::TaskTracker;
 
 /// The versions that may be requested; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct RequestableVersions(GatheredReads<ById>);
-
-/// A workflow by its id.
-#[derive(Debug)]
-struct ById(WorkflowId);
-
-impl Question for ById {
-    const FIELD: &'static str = "_id";
-
-    fn value(&self) -> &str {
-        self.0.as_str()
-    }
-
-    fn filter(questions: &[Self]) -> Document {
-        let ids: BTreeSet<&str> = questions.iter().map(Question::value).collect();
-        let ids: Vec<&str> = ids.into_iter().collect();
-        match ids.as_slice() {
-            [id] => doc! {"_id": *id},
-            several => doc! {"_id": {"$in": several}},
-        }
-    }
-}
 
 impl RequestableVersions {
     /// Those of the workflows in `database`.
@@ -54,7 +32,7 @@ impl RequestableVersions {
             status: WorkflowStatus,
             published_version: Option<i32>,
         }
-        let Some(found) = self.0.read(ById(id.clone())).await?.pop() else {
+        let Some(found) = self.0.read(ById::new(id.as_str())).await?.pop() else {
             return Ok(None);
         };
         let standing: Standing = bson::deserialize_from_slice(found.as_bytes())?;

@@ -10,7 +10,7 @@ use mongodb::options::Hint;
 /// The index of a person's tickets.
 pub(super) const SHELF_STATUS: &str = "shelf_status_newest";
 
-/// The indexes of everybody's tickets, the last changed or in the other orders.
+/// The indexes of everybody's tickets, the last changed (with the figures, in `ticket_figures`) or in the other orders.
 pub(super) const ALL_STATUS: &str = "all_status_figures";
 pub(super) const ALL_BY_CREATION: &str = "all_in_order_of_creation";
 pub(super) const ALL_BY_TITLE: &str = "all_in_order_of_title";

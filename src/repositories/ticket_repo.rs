@@ -3,7 +3,7 @@
 //! Invariants: `version` equals the aggregate's version and only a commit moves it; `ticket` and `work` are replaced
 //! as a whole; nothing but a commit adds to `tail` and `recent_keys`, nothing but the relay takes from `tail`.
 
-use super::gathered_reads::{GatheredReads, Question};
+use super::gathered_reads::{ById, GatheredReads};
 use super::gathered_writes::{GatheredWrites, Sent, WriteKind, send_alone};
 use super::indexes::IndexSpec;
 use super::ticket_write::{Insertion, TicketWrite};
@@ -174,27 +174,6 @@ struct Gathered {
     versions: GatheredReads<ById>,
 }
 
-/// A ticket by its id.
-#[derive(Debug)]
-struct ById(TicketId);
-
-impl Question for ById {
-    const FIELD: &'static str = "_id";
-
-    fn value(&self) -> &str {
-        self.0.as_str()
-    }
-
-    fn filter(questions: &[Self]) -> Document {
-        let ids: Vec<&str> = questions.iter().map(Question::value).collect();
-        match ids.as_slice() {
-            // The server takes a short way to one document.
-            [id] => doc! {"_id": *id},
-            several => doc! {"_id": {"$in": several}},
-        }
-    }
-}
-
 impl TicketRepo {
     /// The tickets of `database`.
     pub fn new(database: &Database) -> Self {
@@ -249,7 +228,7 @@ impl TicketRepo {
     /// The whole document: taking parts of it on the server costs more than sending it.
     async fn whole(&self, id: &TicketId) -> Result<Option<RawDocumentBuf>> {
         match &self.gathered {
-            Some(gathered) => Ok(gathered.whole.read(ById(id.clone())).await?.pop()),
+            Some(gathered) => Ok(gathered.whole.read(ById::new(id.as_str())).await?.pop()),
             None => self.raw().find_one(doc! {"_id": id.as_str()}).await,
         }
     }
@@ -257,7 +236,7 @@ impl TicketRepo {
     /// The version of a ticket; `None` when there is no such ticket.
     pub async fn version_of(&self, id: &TicketId) -> Result<Option<i64>> {
         let found = if let Some(gathered) = &self.gathered {
-            gathered.versions.read(ById(id.clone())).await?.pop()
+            gathered.versions.read(ById::new(id.as_str())).await?.pop()
         } else {
             let tickets = self.raw();
             let found = tickets.find_one(doc! {"_id": id.as_str()});
