@@ -160,18 +160,15 @@ async fn measure_all(flags: &Flags, server: &EmbeddedServer, folder: &Path) -> a
     };
     for scenario in &flags.scenarios {
         for clients in &flags.clients {
-            // One after another, so that they meet about the same database.
-            for processes in &flags.processes {
-                let plan = Plan {
-                    scenario: *scenario,
-                    clients: *clients,
-                    rounds: flags.rounds,
-                    seconds: flags.seconds,
-                };
-                let figures = with(*processes).measure(plan).await?;
-                report::row(&figures);
-                all.push(figures);
-            }
+            let plan = Plan {
+                scenario: *scenario,
+                clients: *clients,
+                rounds: flags.rounds,
+                seconds: flags.seconds,
+            };
+            let measured = with(services.len()).measure(plan, &flags.processes).await?;
+            measured.iter().for_each(report::row);
+            all.extend(measured);
         }
     }
     for processes in &flags.processes {

@@ -77,13 +77,14 @@ fn load() -> anyhow::Result<String> {
     let mut rows: Vec<(usize, Figures)> = newest.into_values().collect();
     rows.sort_by_key(|(first, figures)| (figures.processes, *first));
     let mut text = String::from(
-        "| Load | Clients | Processes | Bare driver /s | Service /s | Ratio (spread) | p50 ms bare / service | p99 ms bare / service | p99 ratio | Relay lag p99 ms | CPU µs a piece: bare db + driver | CPU µs a piece: service db + service + client | MiB |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+        "| Load | Clients | Processes | Bare driver /s | Service /s | Ratio (spread) | p50 ms bare / service | p99 ms bare / service | p99 ratio | Against one process (spread) | Relay lag p99 ms | CPU µs a piece: bare db + driver | CPU µs a piece: service db + service + client | MiB |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for (_, figures) in &rows {
         let of = |rounds: &[Round], value: fn(&Round) -> f64| median(rounds.iter().map(value).collect());
         let ratios = figures.ratios(|round| round.per_second);
         let (least, most) = spread(&ratios);
+        let against = figures.against_single();
         let lag = figures.relay_lag.filter(|_| {
             !matches!(
                 figures.scenario.as_str(),
@@ -92,7 +93,7 @@ fn load() -> anyhow::Result<String> {
         });
         writeln!(
             text,
-            "| {} | {} | {} | {:.0} | {:.0} | **{:.2}** ({least:.2}-{most:.2}) | {:.1} / {:.1} | {:.1} / {:.1} | {:.2} | {} | {:.0} + {:.0} | {:.0} + {:.0} + {:.0} | {:.0} |",
+            "| {} | {} | {} | {:.0} | {:.0} | **{:.2}** ({least:.2}-{most:.2}) | {:.1} / {:.1} | {:.1} / {:.1} | {:.2} | {} | {} | {:.0} + {:.0} | {:.0} + {:.0} + {:.0} | {:.0} |",
             figures.scenario,
             figures.clients,
             figures.processes,
@@ -104,6 +105,7 @@ fn load() -> anyhow::Result<String> {
             of(&figures.bare, |round| round.p99),
             of(&figures.service, |round| round.p99),
             median(figures.ratios(|round| round.p99)),
+            against.map_or_else(|| "-".to_owned(), |against| against.to_string()),
             lag.map_or_else(|| "-".to_owned(), |lag| format!("{lag:.0}")),
             of(&figures.bare, |round| round.cpu[0]),
             of(&figures.bare, |round| round.cpu[2]),

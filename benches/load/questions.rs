@@ -9,13 +9,18 @@ use crate::shapes::{self, Rehearsal};
 use bson::Document;
 use mongodb::Database;
 use serde_json::json;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use tokio::time::MissedTickBehavior;
 use workflow_ops::domain::id::{TicketId, random_key};
 use workflow_ops::domain::ticket::Ticket;
 use workflow_ops::domain::time::Clock;
 
 /// How many requests each kind of request gets at each size.
 const REQUESTS: usize = 400;
+/// How many commands of each kind there are at each size, one kind after the other.
+const COMMANDS: usize = 600;
+/// Over how long they are spread: the server writes a checkpoint every minute, and every size shall meet one.
+const WINDOW: Duration = Duration::from_secs(66);
 /// Teams whose people's requests are measured: as many managers and agents at every size, each with as many tickets.
 const TEAMS: usize = 5;
 
@@ -58,7 +63,7 @@ pub(crate) async fn ask(
     let tickets = samples(rehearsal.database(), &sample, &agents).await?;
     let mut figures = Vec::new();
     let mut questions = lists(&sample, &busiest, &agents);
-    questions.extend(actions(&sample, &tickets, rehearsal));
+    questions.push(page(&tickets));
     questions.extend(of_administrators(people));
     for question in questions
         .into_iter()
@@ -66,31 +71,60 @@ pub(crate) async fn ask(
     {
         let mut connection = Connection::open(service.address).await?;
         let mut took = Vec::with_capacity(REQUESTS);
-        for (n, call) in question.calls.iter().enumerate() {
+        for call in &question.calls {
             let begun = Instant::now();
             connection.send(call).await?;
-            if n >= question.calls.len() / 5 {
-                took.push(begun.elapsed());
-            }
+            took.push(begun.elapsed());
         }
-        took.sort_unstable();
-        let one = ScaleFigures {
-            tickets: size,
-            request: question.name.to_owned(),
-            p50: at_share(&took, 50),
-            p99: at_share(&took, 99),
-        };
-        crate::say(&format!(
-            "{:>8} {:28} p50 {:7.2} ms  p99 {:7.2} ms  ({:.0} requests)",
-            one.tickets,
-            one.request,
-            one.p50,
-            one.p99,
-            real(took.len()),
-        ));
-        figures.push(one);
+        figures.push(sum_up(size, question.name, &took));
     }
+    figures.extend(command(service, commands(&sample, &tickets, rehearsal), size).await?);
     Ok(figures)
+}
+
+/// Sends commands of every kind in turn at an even pace.
+async fn command(
+    service: &Service,
+    commands: Vec<Question>,
+    size: usize,
+) -> anyhow::Result<Vec<ScaleFigures>> {
+    let mut connection = Connection::open(service.address).await?;
+    let count: usize = commands.iter().map(|kind| kind.calls.len()).sum();
+    let mut ticks = tokio::time::interval(WINDOW / u32::try_from(count.max(1))?);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut took: Vec<Vec<Duration>> = vec![Vec::new(); commands.len()];
+    for n in 0..COMMANDS {
+        for (kind, took) in commands.iter().zip(&mut took) {
+            let Some(call) = kind.calls.get(n) else { continue };
+            ticks.tick().await;
+            let begun = Instant::now();
+            connection.send(call).await?;
+            took.push(begun.elapsed());
+        }
+    }
+    let kinds = commands.iter().zip(&took);
+    Ok(kinds.map(|(kind, took)| sum_up(size, kind.name, took)).collect())
+}
+
+/// What requests took, without the first fifth, which warms up.
+fn sum_up(size: usize, request: &str, took: &[Duration]) -> ScaleFigures {
+    let mut measured = took.get(took.len() / 5..).unwrap_or_default().to_vec();
+    measured.sort_unstable();
+    let one = ScaleFigures {
+        tickets: size,
+        request: request.to_owned(),
+        p50: at_share(&measured, 50),
+        p99: at_share(&measured, 99),
+    };
+    crate::say(&format!(
+        "{:>8} {:28} p50 {:7.2} ms  p99 {:7.2} ms  ({:.0} requests)",
+        one.tickets,
+        one.request,
+        one.p50,
+        one.p99,
+        real(measured.len()),
+    ));
+    one
 }
 
 /// Tickets of the sampled people that wait for approval, and that wait for the agent.
@@ -178,27 +212,28 @@ fn lists(sample: &[&Requester], busiest: &[&Requester], agents: &[&Member]) -> V
     ]
 }
 
-/// A ticket's page, and commands.
-fn actions(sample: &[&Requester], tickets: &Samples, rehearsal: &Rehearsal) -> Vec<Question> {
-    let waiting = tickets.waiting.iter().take(REQUESTS);
-    let working = tickets.working.iter().take(REQUESTS);
+/// A ticket's page.
+fn page(tickets: &Samples) -> Question {
+    let asked = tickets.waiting.iter().cycle().take(REQUESTS);
+    let calls =
+        asked.map(|(person, id, _)| Call::get(format!("/api/v1/tickets/{id}"), &person.member.bearer));
+    Question {
+        name: "ticket",
+        calls: calls.collect(),
+    }
+}
+
+/// Commands of each kind.
+fn commands(sample: &[&Requester], tickets: &Samples, rehearsal: &Rehearsal) -> Vec<Question> {
+    let waiting = tickets.waiting.iter().take(COMMANDS);
+    let working = tickets.working.iter().take(COMMANDS);
     vec![
-        Question {
-            name: "ticket",
-            calls: tickets
-                .waiting
-                .iter()
-                .cycle()
-                .take(REQUESTS)
-                .map(|(person, id, _)| Call::get(format!("/api/v1/tickets/{id}"), &person.member.bearer))
-                .collect(),
-        },
         Question {
             name: "create",
             calls: sample
                 .iter()
                 .cycle()
-                .take(REQUESTS)
+                .take(COMMANDS)
                 .map(|person| {
                     let body = json!({
                         "workflow_id": rehearsal.workflow, "title": shapes::title(&random_key()),

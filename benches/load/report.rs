@@ -21,7 +21,7 @@ fn line(text: &str) {
 /// The head of the table.
 pub(crate) fn head() {
     line(
-        "scenario  cl pr | bare/s service/s ratio (spread)     | p50 ms bare service | p99 ms bare service ratio | lag99 | cpu µs: bare db+own | service db+svc+gen | MiB | db operations bare service",
+        "scenario  cl pr | bare/s service/s ratio (spread)     | p50 ms bare service | p99 ms bare service ratio | lag99 | cpu µs: bare db+own | service db+svc+gen | MiB | db operations bare service | against one process (spread)",
     );
 }
 
@@ -31,8 +31,9 @@ pub(crate) fn row(figures: &Figures) {
     let ratios = figures.ratios(|round| round.per_second);
     let late = figures.ratios(|round| round.p99);
     let (least, most) = spread(&ratios);
+    let against = figures.against_single();
     line(&format!(
-        "{:9} {:2} {:2} | {:6.0} {:6.0} {:5.2} ({:.2}-{:.2}) | {:6.1} {:6.1} | {:6.1} {:6.1} {:5.2} | {:5.0} | {:5.0}+{:4.0} | {:5.0}+{:4.0}+{:4.0} | {:.0} | {:.1} {:.1}",
+        "{:9} {:2} {:2} | {:6.0} {:6.0} {:5.2} ({:.2}-{:.2}) | {:6.1} {:6.1} | {:6.1} {:6.1} {:5.2} | {:5.0} | {:5.0}+{:4.0} | {:5.0}+{:4.0}+{:4.0} | {:.0} | {:.1} {:.1} | {}",
         figures.scenario,
         figures.clients,
         figures.processes,
@@ -55,6 +56,7 @@ pub(crate) fn row(figures: &Figures) {
         figures.resident,
         of(&figures.bare, |round| round.operations),
         of(&figures.service, |round| round.operations),
+        against.map_or_else(|| "-".to_owned(), |against| against.to_string()),
     ));
 }
 

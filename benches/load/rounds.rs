@@ -9,6 +9,8 @@ use bson::{Bson, Document, doc};
 use mongodb::Database;
 use mongodb::options::Hint;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -36,7 +38,7 @@ pub(crate) struct Stage<'a> {
     pub(crate) world: &'a World,
     /// The bare driver.
     pub(crate) bare: &'a Bare,
-    /// The service, as one process or several.
+    /// The processes of the service.
     pub(crate) services: &'a [Service],
     /// The database server.
     pub(crate) mongod: Pid,
@@ -73,6 +75,9 @@ pub(crate) struct Figures {
     pub(crate) bare: Vec<Round>,
     /// The service's rounds, in the same order.
     pub(crate) service: Vec<Round>,
+    /// The rounds of a single process beside those of several.
+    #[serde(default)]
+    pub(crate) single: Vec<Round>,
     /// The relay's lag, 99th percentile, in milliseconds.
     pub(crate) relay_lag: Option<f64>,
     /// The largest process's resident memory at the end, in mebibytes.
@@ -84,6 +89,38 @@ impl Figures {
     pub(crate) fn ratios(&self, of: impl Fn(&Round) -> f64) -> Vec<f64> {
         let pairs = self.service.iter().zip(&self.bare);
         pairs.map(|(service, bare)| of(service) / of(bare)).collect()
+    }
+
+    /// Several processes over a single one, round by round, where both were measured.
+    pub(crate) fn against_single(&self) -> Option<Ratios> {
+        let pairs = self.service.iter().zip(&self.single);
+        let ratios = pairs.map(|(several, single)| several.per_second / single.per_second);
+        Ratios::of(ratios.collect())
+    }
+}
+
+/// Ratios of several pairs of rounds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ratios {
+    pub(crate) median: f64,
+    pub(crate) least: f64,
+    pub(crate) most: f64,
+}
+
+impl Ratios {
+    /// `None` when there are none.
+    fn of(ratios: Vec<f64>) -> Option<Self> {
+        let least = ratios.iter().copied().reduce(f64::min)?;
+        let most = ratios.iter().copied().reduce(f64::max)?;
+        let median = median(ratios);
+        Some(Self { median, least, most })
+    }
+}
+
+impl fmt::Display for Ratios {
+    /// The median, and the least and the most in brackets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.2} ({:.2}-{:.2})", self.median, self.least, self.most)
     }
 }
 
@@ -109,43 +146,40 @@ pub(crate) enum Pace {
 }
 
 /// Which side a round is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Side {
     Bare,
-    Service,
+    /// So many processes of the service, the first ones.
+    Service(usize),
 }
 
 impl Stage<'_> {
-    /// Measures one scenario: a short round of each side to warm up and to learn how many pieces fill a round, then
-    /// rounds in turn, each side first every other time. Each process has seen every page that is looked at again.
-    pub(crate) async fn measure(&self, plan: Plan) -> anyhow::Result<Figures> {
+    /// Measures one scenario with several numbers of processes: a short round of each side to warm up and to learn how
+    /// many pieces fill a round, then rounds in turn, each side first in turn. So all sides meet the same database,
+    /// which grows fuller and slower. Each process has seen every page that is looked at again.
+    pub(crate) async fn measure(&self, plan: Plan, processes: &[usize]) -> anyhow::Result<Vec<Figures>> {
         let few = (plan.clients * 8).max(64);
         let known = few.max(self.world.looked_at_again(plan.scenario));
         for one in self.services {
             let services = std::slice::from_ref(one);
             Stage { services, ..*self }
-                .round(plan, Side::Service, known)
+                .round(plan, Side::Service(1), known)
                 .await?;
         }
-        let mut slower = f64::MAX;
-        for side in [Side::Bare, Side::Service] {
-            slower = slower.min(self.round(plan, side, few).await?.per_second);
+        let served = processes.iter().map(|count| Side::Service(*count));
+        let mut sides: Vec<Side> = std::iter::once(Side::Bare).chain(served).collect();
+        let mut slowest = f64::MAX;
+        for side in &sides {
+            slowest = slowest.min(self.round(plan, *side, few).await?.per_second);
         }
-        let pieces = whole(slower * plan.seconds).clamp(plan.clients * 4, 40_000);
-        let (mut bare, mut service) = (Vec::new(), Vec::new());
-        for number in 0..plan.rounds {
-            let order = if number % 2 == 0 {
-                [Side::Bare, Side::Service]
-            } else {
-                [Side::Service, Side::Bare]
-            };
-            for side in order {
-                let round = self.round(plan, side, pieces).await?;
-                match side {
-                    Side::Bare => bare.push(round),
-                    Side::Service => service.push(round),
-                }
+        let pieces = whole(slowest * plan.seconds).clamp(plan.clients * 4, 40_000);
+        let mut rounds: HashMap<Side, Vec<Round>> = HashMap::new();
+        for _ in 0..plan.rounds {
+            for side in &sides {
+                let round = self.round(plan, *side, pieces).await?;
+                rounds.entry(*side).or_default().push(round);
             }
+            sides.rotate_left(1);
         }
         let mut resident = 0_f64;
         let mut relay_lag: Option<f64> = None;
@@ -156,21 +190,29 @@ impl Stage<'_> {
                 .chain(one.relay_lag().await?)
                 .reduce(f64::max);
         }
-        Ok(Figures {
+        let of = |side: Side| rounds.get(&side).cloned().unwrap_or_default();
+        let figures = |count: &usize| Figures {
             scenario: plan.scenario.word(),
             clients: plan.clients,
-            processes: self.services.len(),
+            processes: *count,
             pieces,
-            bare,
-            service,
+            bare: of(Side::Bare),
+            service: of(Side::Service(*count)),
+            single: if *count > 1 {
+                of(Side::Service(1))
+            } else {
+                Vec::new()
+            },
             relay_lag,
             resident,
-        })
+        };
+        Ok(processes.iter().map(figures).collect())
     }
 
     /// One round of the service at some pace.
     pub(crate) async fn service_round(&self, plan: Plan, count: usize, pace: Pace) -> anyhow::Result<Round> {
-        self.paced_round(plan, Side::Service, count, pace).await
+        let all = Side::Service(self.services.len());
+        self.paced_round(plan, all, count, pace).await
     }
 
     async fn round(&self, plan: Plan, side: Side, count: usize) -> anyhow::Result<Round> {
@@ -184,8 +226,8 @@ impl Stage<'_> {
         for client in 0..plan.clients {
             let worker = match side {
                 Side::Bare => Worker::Bare(self.bare.clone()),
-                Side::Service => Worker::Http(Box::new(
-                    Connection::open(address_of(self.services, client)?).await?,
+                Side::Service(count) => Worker::Http(Box::new(
+                    Connection::open(address_of(self.services, client % count.max(1))?).await?,
                 )),
             };
             clients.push((worker, Arc::clone(&pieces), Arc::clone(&next)));
@@ -206,7 +248,7 @@ impl Stage<'_> {
         }
         match side {
             Side::Bare => self.bare.settle().await,
-            Side::Service => settle(&self.world.database).await?,
+            Side::Service(_) => settle(&self.world.database).await?,
         }
         let elapsed = begun.elapsed().as_secs_f64();
         let after = self.cpu()?;
