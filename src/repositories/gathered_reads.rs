@@ -8,6 +8,7 @@ use mongodb::error::{Error, Result};
 use mongodb::{Collection, Database};
 use std::collections::{BTreeSet, HashMap};
 use std::marker::PhantomData;
+use std::time::Duration;
 use tokio_util::task::TaskTracker;
 
 /// How many questions one read answers.
@@ -121,6 +122,8 @@ impl<Q: Question> Reads<Q> {
 impl<Q: Question> Together for Reads<Q> {
     type Wish = Q;
     type Outcome = Answer;
+    /// A read takes no longer than waiting for company would.
+    const MOMENT: Duration = Duration::ZERO;
 
     fn fitting<'a>(questions: impl Iterator<Item = &'a Q>) -> usize {
         questions.take(MOST).count()

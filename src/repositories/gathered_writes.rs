@@ -75,6 +75,8 @@ impl GatheredWrites {
 impl Together for Writes {
     type Wish = RawDocumentBuf;
     type Outcome = Sent;
+    /// Little beside the wait for the majority that each command has.
+    const MOMENT: Duration = Duration::from_millis(4);
 
     fn fitting<'a>(writes: impl Iterator<Item = &'a RawDocumentBuf>) -> usize {
         let mut bytes = 0;

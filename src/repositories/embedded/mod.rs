@@ -20,6 +20,9 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
+/// How much of the cache may hold changed pages before they are rewritten: a server with the usual cache of gigabytes
+/// comes to hundreds of megabytes by its defaults, this one to 26, and would rewrite the same pages again and again.
+const EVICTION: &str = "eviction_dirty_target=20,eviction_dirty_trigger=40,eviction_updates_target=10,eviction_updates_trigger=20";
 /// How long a server may take to become primary after its start.
 const START_LIMIT: Duration = Duration::from_mins(1);
 /// How long a server may take to stop when asked.
@@ -293,6 +296,8 @@ fn spawn(program: &Path, folder: &Path, port: u16) -> Result<Child, EmbeddedErro
         "127.0.0.1",
         "--wiredTigerCacheSizeGB",
         "0.5",
+        "--wiredTigerEngineConfigString",
+        EVICTION,
         "--setParameter",
         HISTORY,
     ]);
