@@ -71,19 +71,26 @@ struct BellView {
 /// One notice.
 #[derive(Debug, Serialize, ToSchema)]
 struct NoticeView {
+    /// The notice's id.
     notification_id: String,
+    /// Where it is listed.
     #[schema(schema_with = words::<NoticeCategory>)]
     category: NoticeCategory,
     /// Plain text.
     title: String,
     /// Plain text.
     message: String,
+    /// The ticket it is about.
     ticket_id: Option<String>,
     /// A path within the SPA.
     action_url: Option<String>,
+    /// Who caused it.
     actor_email: Option<String>,
+    /// Their name.
     actor_display_name: Option<String>,
+    /// Whether it has been read.
     is_read: bool,
+    /// When it came to be.
     created_at: String,
 }
 

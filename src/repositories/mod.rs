@@ -46,6 +46,8 @@ pub mod ticket_figures;
 pub mod ticket_filter;
 pub mod ticket_list_repo;
 pub mod ticket_repo;
+pub mod ticket_tails;
+pub mod ticket_timers;
 pub mod ticket_write;
 pub mod transaction;
 pub mod user_access_repo;

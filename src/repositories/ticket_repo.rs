@@ -5,44 +5,21 @@
 
 use super::gathered_reads::{ById, GatheredReads};
 use super::gathered_writes::{GatheredWrites, Sent, WriteKind, send_alone};
-use super::indexes::IndexSpec;
+use super::ticket_tails::{StoredTail, read_tail};
 use super::ticket_write::{Insertion, TicketWrite};
 use crate::domain::id::TicketId;
 use crate::domain::tail::{RecentKey, TailEntry};
 use crate::domain::ticket::Ticket;
-use crate::domain::time::Timestamp;
 use crate::domain::work::WorkIndex;
-use bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
+use bson::{Document, RawDocument, RawDocumentBuf, doc};
 use futures::TryStreamExt;
 use mongodb::error::Result;
-use mongodb::options::Hint;
 use mongodb::{Collection, Database};
 use serde::{Deserialize, Serialize};
 use tokio_util::task::TaskTracker;
 
 /// The collection's name.
 pub const COLLECTION: &str = "tickets";
-
-/// The index of tickets whose tail is not empty.
-const OPEN_TAIL: &str = "open_tail";
-/// The index of tickets whose timers could not be fired.
-const TIMER_TROUBLE: &str = "timer_trouble";
-
-/// The indexes of this collection that the commit path needs; lists bring their own.
-pub fn indexes() -> Vec<IndexSpec> {
-    let has_timer = doc! {"work.next_timer_at": {"$type": "date"}};
-    vec![
-        IndexSpec::new(COLLECTION, OPEN_TAIL, doc! {"tail.0.at": 1})
-            .partial(doc! {"tail.0": {"$exists": true}}),
-        IndexSpec::new(COLLECTION, "next_timer", doc! {"work.next_timer_at": 1}).partial(has_timer),
-        IndexSpec::new(
-            COLLECTION,
-            TIMER_TROUBLE,
-            doc! {"timer_trouble.retry_at": 1, "work.next_timer_at": 1},
-        )
-        .partial(doc! {"timer_trouble": {"$exists": true}}),
-    ]
-}
 
 /// How a ticket came to be: kept for ever, so that a repeated create finds the first one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,38 +102,6 @@ pub struct IndexedTicket {
     pub work: WorkIndex,
 }
 
-/// A ticket with a timer that is due.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DueTicket {
-    /// The ticket.
-    pub id: TicketId,
-    /// Whether its timers could not be fired before.
-    pub was_in_trouble: bool,
-}
-
-/// A tail as read from a document; what cannot be read is kept as it is.
-#[derive(Debug, Clone)]
-pub struct StoredTail {
-    /// The ticket.
-    pub ticket_id: TicketId,
-    /// The entries, oldest first.
-    pub entries: Vec<TailEntry>,
-    /// Elements that are no entries of ours.
-    pub unreadable: Vec<Bson>,
-}
-
-impl StoredTail {
-    /// How many elements it holds.
-    pub const fn len(&self) -> usize {
-        self.entries.len() + self.unreadable.len()
-    }
-
-    /// Whether everything has been carried on.
-    pub const fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
 /// Access to tickets; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct TicketRepo {
@@ -200,7 +145,7 @@ impl TicketRepo {
         }
     }
 
-    /// The collection, for lists.
+    /// The collection, for lists, tails and timers.
     pub fn documents(&self) -> &Collection<Document> {
         &self.documents
     }
@@ -263,7 +208,7 @@ impl TicketRepo {
         }))
     }
 
-    fn raw(&self) -> Collection<RawDocumentBuf> {
+    pub(super) fn raw(&self) -> Collection<RawDocumentBuf> {
         self.documents.clone_with_type()
     }
 
@@ -283,123 +228,6 @@ impl TicketRepo {
             .find_one(doc! {"_id": id.as_str()})
             .projection(doc! {"version": 1, "ticket": 1, "work": 1})
             .await
-    }
-
-    /// The tail of one ticket; `None` when there is no such ticket.
-    pub async fn tail(&self, id: &TicketId) -> Result<Option<StoredTail>> {
-        let found = self
-            .raw()
-            .find_one(doc! {"_id": id.as_str()})
-            .projection(doc! {"tail": 1})
-            .await?;
-        Ok(found.map(|document| read_tail(id.clone(), &document)))
-    }
-
-    /// The tails of these tickets.
-    pub async fn tails(&self, ids: &[TicketId]) -> Result<Vec<StoredTail>> {
-        let ids: Vec<&str> = ids.iter().map(TicketId::as_str).collect();
-        let found: Vec<RawDocumentBuf> = self
-            .raw()
-            .find(doc! {"_id": {"$in": ids}})
-            .projection(doc! {"tail": 1})
-            .await?
-            .try_collect()
-            .await?;
-        Ok(read_tails(&found))
-    }
-
-    /// The tails that are not empty, oldest first, at most `limit` tickets; for the sweep and for one person's lists.
-    pub async fn open_tails(&self, limit: i64) -> Result<Vec<StoredTail>> {
-        let found: Vec<RawDocumentBuf> = self
-            .raw()
-            .find(doc! {"tail.0": {"$exists": true}})
-            .sort(doc! {"tail.0.at": 1})
-            .limit(limit)
-            .projection(doc! {"tail": 1})
-            .await?
-            .try_collect()
-            .await?;
-        Ok(read_tails(&found))
-    }
-
-    /// How many tickets have an open tail, counted up to `limit`.
-    pub async fn count_open_tails(&self, limit: u64) -> Result<u64> {
-        self.documents
-            .count_documents(doc! {"tail.0": {"$exists": true}})
-            .hint(Hint::Name(OPEN_TAIL.to_owned()))
-            .limit(limit)
-            .await
-    }
-
-    /// Tickets with a timer that is due at `now` and that are not waiting for a retry, the longest due first.
-    pub async fn with_due_timers(&self, now: Timestamp, limit: i64) -> Result<Vec<DueTicket>> {
-        let due = doc! {
-            "work.next_timer_at": {"$type": "date", "$lte": now},
-            "$or": [{"timer_trouble": {"$exists": false}}, {"timer_trouble.retry_at": {"$lte": now}}],
-        };
-        let rows: Vec<Document> = self
-            .documents
-            .find(due)
-            .sort(doc! {"work.next_timer_at": 1})
-            .limit(limit)
-            .projection(doc! {"_id": 1, "timer_trouble": 1})
-            .await?
-            .try_collect()
-            .await?;
-        let tickets = rows.into_iter().filter_map(|row| {
-            Some(DueTicket {
-                id: TicketId::from_stored(row.get_str("_id").ok()?),
-                was_in_trouble: row.contains_key("timer_trouble"),
-            })
-        });
-        Ok(tickets.collect())
-    }
-
-    /// How many tickets have a timer that was due before `before`, counted up to 10 000.
-    pub async fn count_overdue_timers(&self, before: Timestamp) -> Result<u64> {
-        self.documents
-            .count_documents(doc! {"work.next_timer_at": {"$type": "date", "$lt": before}})
-            .limit(10_000)
-            .await
-    }
-
-    /// How many tickets wait for another try of their timers, counted up to 10 000.
-    pub async fn count_timer_trouble(&self) -> Result<u64> {
-        self.documents
-            .count_documents(
-                doc! {"work.next_timer_at": {"$type": "date"}, "timer_trouble": {"$exists": true}},
-            )
-            .hint(Hint::Name(TIMER_TROUBLE.to_owned()))
-            .limit(10_000)
-            .await
-    }
-
-    /// Remembers that a ticket's timers could not be fired: counts up and sets when it is tried again.
-    ///
-    /// The wait doubles with each error, from one minute to an hour.
-    pub async fn note_timer_trouble(&self, id: &TicketId, now: Timestamp) -> Result<()> {
-        let errors = doc! {"$add": [{"$ifNull": ["$timer_trouble.errors", 0_i64]}, 1_i64]};
-        let minutes = doc! {"$min": [60_i64, {"$pow": [2_i64, {"$min": [{"$subtract": [errors.clone(), 1_i64]}, 6_i64]}]}]};
-        let wait = doc! {"$multiply": [minutes, 60_000_i64]};
-        let trouble = doc! {"errors": errors, "retry_at": {"$add": [now, wait]}};
-        self.documents
-            .update_one(
-                doc! {"_id": id.as_str()},
-                vec![doc! {"$set": {"timer_trouble": trouble}}],
-            )
-            .await?;
-        Ok(())
-    }
-
-    /// Forgets earlier trouble with a ticket's timers.
-    pub async fn clear_timer_trouble(&self, id: &TicketId) -> Result<()> {
-        self.documents
-            .update_one(
-                doc! {"_id": id.as_str(), "timer_trouble": {"$exists": true}},
-                doc! {"$unset": {"timer_trouble": ""}},
-            )
-            .await?;
-        Ok(())
     }
 
     /// The ids of all tickets after `after`, in order, for walks over everything.
@@ -462,33 +290,4 @@ impl Insertion for NewTicket<'_> {
     fn attempt(&self) -> &str {
         &self.origin.attempt
     }
-}
-
-fn read_tails(found: &[RawDocumentBuf]) -> Vec<StoredTail> {
-    let tails = found.iter().filter_map(|document| {
-        let id = TicketId::from_stored(document.get_str("_id").ok()?);
-        Some(read_tail(id, document))
-    });
-    tails.collect()
-}
-
-fn read_tail(ticket_id: TicketId, document: &RawDocument) -> StoredTail {
-    let mut tail = StoredTail {
-        ticket_id,
-        entries: Vec::new(),
-        unreadable: Vec::new(),
-    };
-    let Ok(elements) = document.get_array("tail") else {
-        return tail;
-    };
-    for element in elements.into_iter().filter_map(std::result::Result::ok) {
-        let entry = element
-            .as_document()
-            .and_then(|entry| bson::deserialize_from_slice::<TailEntry>(entry.as_bytes()).ok());
-        match entry {
-            Some(entry) => tail.entries.push(entry),
-            None => tail.unreadable.extend(Bson::try_from(element)),
-        }
-    }
-    tail
 }

@@ -9,7 +9,8 @@ use crate::domain::id::{TicketId, random_key};
 use crate::domain::person::Actor;
 use crate::domain::time::Clock;
 use crate::engine::Command;
-use crate::repositories::ticket_repo::{DueTicket, TicketRepo};
+use crate::repositories::ticket_repo::TicketRepo;
+use crate::repositories::ticket_timers::DueTicket;
 use futures::StreamExt;
 use mongodb::Database;
 

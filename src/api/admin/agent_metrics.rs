@@ -55,24 +55,36 @@ async fn get_agent_metrics(State(app): State<App>, caller: Caller) -> ApiResult<
 /// Mails.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 struct MetricsNotifications {
+    /// Mails that wait.
     pending: i64,
+    /// Mails that were sent.
     sent: i64,
+    /// Mails that were given up.
     failed: i64,
+    /// Waiting mails that have failed before.
     retry_queue: i64,
     /// Given up in the last hour, counted up to 10 000.
     recent_failures: i64,
+    /// How long ago the last one was sent.
     last_success_minutes_ago: Option<i64>,
+    /// Whether mail is being sent.
     email_healthy: bool,
 }
 
 /// Tickets by status; active ones have not ended.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 struct MetricsTickets {
+    /// All tickets.
     total: i64,
+    /// Those that are not over.
     active: i64,
+    /// Those that were completed.
     completed: i64,
+    /// Those that are in progress.
     in_progress: i64,
+    /// Those that wait for the requester.
     waiting_for_requester: i64,
+    /// Those that were cancelled.
     cancelled: i64,
 }
 
@@ -136,10 +148,15 @@ struct MetricsAttachments {
 /// Active people by what they may do.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 struct MetricsUsers {
+    /// People with a persona.
     total_access: i64,
+    /// Designers.
     designers: i64,
+    /// Managers.
     managers: i64,
+    /// Agents.
     agents: i64,
+    /// Administrators.
     admins: i64,
 }
 
@@ -169,9 +186,14 @@ struct MetricsQuestions {
 /// Workflows and their published versions.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 struct MetricsWorkflows {
+    /// All workflows.
     total: i64,
+    /// Those that may be requested.
     published: i64,
+    /// Those that are drafts.
     draft: i64,
+    /// Published versions.
     versions: i64,
+    /// Steps of all drafts.
     total_steps: i64,
 }

@@ -53,15 +53,25 @@ struct EmailTemplateView {
 /// An administrator's wording.
 #[derive(Debug, Serialize, ToSchema)]
 struct OverrideView {
+    /// The wording's id.
     template_id: String,
+    /// The template it stands in for.
     template_key: &'static str,
+    /// The workflow it is for; all when absent.
     workflow_id: Option<String>,
+    /// The subject, if it has one of its own.
     custom_subject: Option<String>,
+    /// The HTML, if it has one of its own.
     custom_body: Option<String>,
+    /// Whether it is used.
     is_active: bool,
+    /// When it came to be.
     created_at: String,
+    /// Who wrote it.
     created_by: String,
+    /// When it last changed.
     updated_at: Option<String>,
+    /// Who last changed it.
     updated_by: Option<String>,
 }
 

@@ -89,16 +89,23 @@ struct SchedulerView {
 #[derive(Debug, Serialize, ToSchema)]
 struct JobView {
     status: Condition,
+    /// Whether it runs now.
     running: bool,
+    /// How often it runs.
     every_seconds: u64,
+    /// When it last ran.
     last_run_at: Option<String>,
+    /// How long that took.
     last_duration_ms: Option<u64>,
     /// How many things the last run dealt with.
     last_handled: Option<u64>,
     /// How much later than planned the next run is.
     lag_seconds: u64,
+    /// How often it has run in this process.
     runs: u64,
+    /// How often it has failed.
     failures: u64,
+    /// When it last failed.
     last_failure_at: Option<String>,
     /// Ticks that found the previous run still going on.
     overlaps: u64,

@@ -81,15 +81,22 @@ impl From<Search> for TicketAuditQuery {
 /// Something that happened to a ticket.
 #[derive(Debug, Serialize, ToSchema)]
 struct TicketAuditView {
+    /// The event's id.
     audit_event_id: String,
+    /// The ticket.
     ticket_id: String,
+    /// The step it is about.
     ticket_step_id: Option<String>,
+    /// What happened.
     #[schema(schema_with = words::<AuditEventType>)]
     event_type: AuditEventType,
     actor: UserSnapshot,
+    /// What else is known of it; its fields go with the kind of event.
     #[schema(value_type = Object)]
     details: Map<String, Value>,
+    /// When it happened.
     timestamp: String,
+    /// The request that caused it.
     correlation_id: String,
 }
 

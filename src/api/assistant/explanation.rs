@@ -20,16 +20,20 @@ const NOBODY: &str = "Unassigned";
 /// Where a ticket stands.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ExplanationView {
+    /// The ticket.
     ticket_id: String,
     /// At most 100 characters.
     title: String,
+    /// Where it stands.
     #[schema(schema_with = words::<TicketStatus>)]
     status: TicketStatus,
     /// What the ticket's form says of it, `NORMAL` otherwise.
     priority: String,
     /// Who raised it, by name.
     requester: String,
+    /// Its workflow.
     workflow_name: String,
+    /// When it was raised.
     created_at: String,
     /// In a few sentences.
     summary: String,
@@ -52,6 +56,7 @@ pub(super) struct ExplanationView {
     ai_confidence: &'static str,
     /// Whether the language model chose the words.
     ai_powered: bool,
+    /// When this was written.
     generated_at: String,
 }
 
@@ -75,16 +80,25 @@ struct CurrentStepView {
 struct ExplainedStepView {
     /// From 1.
     order: usize,
+    /// The step's name.
     name: String,
+    /// What kind of step it is.
     #[schema(schema_with = words::<StepType>)]
     step_type: StepType,
+    /// Where it stands.
     #[schema(schema_with = words::<StepState>)]
     state: StepState,
+    /// Who is to act, by name.
     assignee: Option<String>,
+    /// Their address.
     assignee_email: Option<String>,
+    /// Whether somebody is at work on it.
     is_current: bool,
+    /// A remark on it.
     ai_insight: Option<&'static str>,
+    /// The branch it belongs to.
     branch_name: Option<String>,
+    /// The embedded workflow it comes from.
     from_sub_workflow: Option<String>,
 }
 

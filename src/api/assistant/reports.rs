@@ -121,13 +121,18 @@ pub(super) struct AnalysisView {
 /// A ticket that is only listed.
 #[derive(Debug, Serialize, ToSchema)]
 struct OtherTicketView {
+    /// The ticket.
     ticket_id: String,
+    /// Its title.
     title: String,
+    /// Where it stands.
     #[schema(schema_with = words::<TicketStatus>)]
     status: TicketStatus,
     /// Always `NORMAL`.
     priority: &'static str,
+    /// When it came to be.
     created_at: String,
+    /// When it last changed.
     updated_at: String,
 }
 

@@ -19,9 +19,13 @@ use utoipa::ToSchema;
 /// An uploaded file.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct FileUploaded {
+    /// The file's id.
     attachment_id: String,
+    /// Its name when it was uploaded.
     original_filename: String,
+    /// Its size, in bytes.
     size_bytes: i64,
+    /// What kind of file it is, found out from its content.
     mime_type: String,
 }
 
@@ -39,9 +43,13 @@ impl From<&StoredFile> for FileUploaded {
 /// An uploaded file among several.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct UploadSucceeded {
+    /// The file's id.
     attachment_id: String,
+    /// Its name when it was uploaded.
     original_filename: String,
+    /// Its size, in bytes.
     size_bytes: i64,
+    /// What kind of file it is, found out from its content.
     mime_type: String,
     /// Always true.
     success: bool,
@@ -114,10 +122,15 @@ impl ManyUploaded {
 /// What is recorded of a file.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct FileInfo {
+    /// The file's id.
     attachment_id: String,
+    /// Its name when it was uploaded.
     original_filename: String,
+    /// What kind of file it is, found out from its content.
     mime_type: String,
+    /// Its size, in bytes.
     size_bytes: i64,
+    /// When it was uploaded.
     uploaded_at: String,
 }
 
@@ -143,18 +156,28 @@ pub(super) struct FileUploader {
 /// A file of a ticket.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct FileItem {
+    /// The file's id.
     attachment_id: String,
+    /// Its name when it was uploaded.
     original_filename: String,
+    /// What kind of file it is, found out from its content.
     mime_type: String,
+    /// Its size, in bytes.
     size_bytes: i64,
+    /// When it was uploaded.
     uploaded_at: String,
     uploaded_by: FileUploader,
+    /// What it belongs to.
     context: String,
+    /// The form's field it was uploaded to.
     field_label: Option<String>,
     /// The same as `ticket_step_id`.
     step_id: Option<String>,
+    /// The step it was uploaded at.
     ticket_step_id: Option<String>,
+    /// That step's name.
     step_name: Option<String>,
+    /// What was written about it.
     description: Option<String>,
 }
 

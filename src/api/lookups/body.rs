@@ -251,10 +251,15 @@ pub(super) struct ResolveQuery {
 /// A person of an entry.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct LookupUserView {
+    /// The object id, when known.
     aad_id: Option<String>,
+    /// The address.
     email: String,
+    /// The name.
     display_name: String,
+    /// Whether this person comes first.
     is_primary: bool,
+    /// The place among the others.
     order: i64,
 }
 
@@ -280,10 +285,15 @@ pub(super) struct Resolved {
 /// One key with its people.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct LookupEntryView {
+    /// The entry's id.
     entry_id: String,
+    /// The value of the field that chooses it.
     key: String,
+    /// How it is shown.
     display_label: Option<String>,
+    /// The people it stands for.
     users: Vec<LookupUserView>,
+    /// Whether it is used.
     is_active: bool,
 }
 
@@ -302,18 +312,29 @@ impl From<&LookupEntry> for LookupEntryView {
 /// A lookup table.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct LookupView {
+    /// The table's id.
     lookup_id: String,
+    /// The workflow it belongs to.
     workflow_id: String,
+    /// Its name.
     name: String,
+    /// What it is for.
     description: Option<String>,
+    /// The form's step whose field chooses an entry.
     source_step_id: Option<String>,
+    /// That field.
     source_field_key: Option<String>,
+    /// Its entries.
     entries: Vec<LookupEntryView>,
     created_by: UserSnapshot,
+    /// When it came to be.
     created_at: String,
     updated_by: Option<UserSnapshot>,
+    /// When it last changed.
     updated_at: Option<String>,
+    /// Whether it is used.
     is_active: bool,
+    /// How often it has changed, as a number that grows.
     version: i64,
 }
 

@@ -21,11 +21,17 @@ pub(crate) struct Workload {
 /// An agent's load.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AgentLoadView {
+    /// The agent's address.
     email: String,
+    /// The agent's name.
     display_name: String,
+    /// The agent's object id, when known.
     aad_id: Option<String>,
+    /// Open tasks that are worked on.
     active_tasks: u64,
+    /// Open tasks on hold.
     on_hold_tasks: u64,
+    /// All open tasks.
     total_tasks: u64,
 }
 
@@ -80,12 +86,19 @@ impl From<&ManagerDashboard> for ManagerDashboardView {
 /// Counts of the agent's dashboard.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AgentSummary {
+    /// Open tasks.
     total_tasks: usize,
+    /// Those that are worked on.
     active_tasks: usize,
+    /// Those on hold.
     on_hold_tasks: usize,
+    /// Those that wait for an answer.
     waiting_for_info_tasks: usize,
+    /// Questions to this agent that are open.
     info_requests: usize,
+    /// Handovers that wait for a decision.
     pending_handovers: usize,
+    /// Tasks that are late.
     overdue_tasks: usize,
 }
 

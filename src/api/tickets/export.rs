@@ -29,24 +29,42 @@ pub(super) fn router() -> OpenApiRouter<App> {
 /// A ticket as a row of an export.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TicketRow {
+    /// The ticket's id.
     ticket_id: String,
+    /// What the requester called it.
     title: String,
+    /// What the requester wrote about it.
     description: Option<String>,
+    /// Where it stands.
     #[schema(schema_with = words::<TicketStatus>)]
     status: TicketStatus,
+    /// The workflow.
     workflow_id: String,
+    /// The workflow's name in that version.
     workflow_name: String,
+    /// The published version's number.
     workflow_version: i32,
+    /// Who raised it.
     requester_email: String,
+    /// Their name.
     requester_display_name: String,
+    /// The requester's manager when it was raised.
     manager_email: Option<String>,
+    /// Their name.
     manager_display_name: Option<String>,
+    /// The step of the workflow where it is.
     current_step_id: Option<String>,
+    /// When it was raised.
     created_at: String,
+    /// When it last changed.
     updated_at: String,
+    /// When it was over.
     completed_at: Option<String>,
+    /// When it is late.
     due_at: Option<String>,
+    /// Whether a change request pauses it.
     has_pending_cr: bool,
+    /// The number of the form data that counts.
     form_version: i32,
     /// Values of all submitted forms; JSON text in CSV.
     #[schema(value_type = Object)]

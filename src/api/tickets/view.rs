@@ -30,10 +30,15 @@ pub(crate) struct TicketCreated {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TicketDetailView {
     ticket: TicketView,
+    /// The step where it is; the first of several.
     current_step: Option<StepView>,
+    /// Its steps, in the order in which they were reached.
     steps: Vec<StepView>,
+    /// Its questions.
     info_requests: Vec<InfoRequestView>,
+    /// Its newest events, newest first.
     audit_events: Vec<AuditEventView>,
+    /// What the caller may act on now.
     actionable_tasks: Vec<ActionableTask>,
 }
 
@@ -70,8 +75,11 @@ fn actionable(opened: &OpenedTicket, steps: &[&Step], actor: &Actor) -> Vec<Acti
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ActionResponse {
     ticket: TicketView,
+    /// The step where the ticket is now.
     current_step: Option<StepView>,
+    /// What the caller may act on now.
     actionable_tasks: Vec<ActionableTask>,
+    /// Its newest events, newest first.
     newest_audit_events: Vec<AuditEventView>,
 }
 
@@ -106,18 +114,25 @@ impl From<&OpenedTicket> for ListedTicket {
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Paged<T> {
+    /// The page.
     pub(crate) items: Vec<T>,
+    /// Which page, from 1.
     pub(crate) page: u64,
+    /// How many a page holds at most.
     pub(crate) page_size: i64,
+    /// How many there are in all; counting over everybody stops at 10 000.
     pub(crate) total: u64,
 }
 
 /// What lists show of an open question.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct OpenQuestionView {
+    /// The question's id.
     info_request_id: String,
     requested_from: UserSnapshot,
+    /// When it was asked.
     requested_at: String,
+    /// What it is about.
     subject: Option<String>,
 }
 
@@ -144,10 +159,15 @@ impl From<&OpenedTicket> for TicketToApprove {
 pub(crate) struct ApprovalItemView {
     approval_task: ApprovalTaskView,
     ticket: TicketToApprove,
+    /// The step.
     step: Option<StepView>,
+    /// Whether a question holds the step up.
     has_open_info_request: bool,
+    /// That question.
     open_info_request: Option<OpenQuestionView>,
+    /// Whether a change request pauses the ticket.
     is_waiting_for_cr: bool,
+    /// That change request.
     pending_cr_info: Option<PendingChangeView>,
 }
 
@@ -177,6 +197,7 @@ impl From<&ApprovalItem> for ApprovalItemView {
 /// A step with its ticket.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct StepItemView {
+    /// The step.
     step: Option<StepView>,
     ticket: TicketView,
 }
@@ -196,6 +217,7 @@ impl From<&StepItem> for StepItemView {
 pub(crate) struct HandoverItemView {
     handover_request: HandoverView,
     ticket: TicketView,
+    /// The step.
     step: Option<StepView>,
 }
 
@@ -219,13 +241,20 @@ pub(crate) struct Unpaged<T> {
 /// An agent's task.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AgentTaskView {
+    /// The step.
     step: StepView,
     ticket: TicketView,
+    /// A handover that waits for a decision.
     pending_handover: Option<HandoverView>,
+    /// Who gave the task to this agent.
     assigned_by: Option<UserSnapshot>,
+    /// Whether a question holds the step up.
     has_open_info_request: bool,
+    /// That question.
     open_info_request: Option<InfoRequestView>,
+    /// Whether a change request pauses the ticket.
     is_waiting_for_cr: bool,
+    /// That change request.
     pending_cr_info: Option<PendingChangeView>,
 }
 
@@ -255,20 +284,32 @@ impl AgentTaskView {
 /// A question in somebody's inbox.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct QuestionView {
+    /// The question's id.
     info_request_id: String,
+    /// The ticket.
     ticket_id: String,
+    /// The ticket's title.
     ticket_title: String,
+    /// The step it holds up.
     ticket_step_id: String,
+    /// That step's name.
     step_name: String,
+    /// What kind of step it is.
     step_type: String,
+    /// The ticket's workflow.
     workflow_name: String,
+    /// What it is about.
     subject: Option<String>,
+    /// The question.
     question_text: String,
     requested_by: UserSnapshot,
     requested_from: UserSnapshot,
+    /// When it was asked.
     requested_at: String,
+    /// Where it stands.
     #[schema(schema_with = crate::api::schema::words::<InfoRequestStatus>)]
     status: InfoRequestStatus,
+    /// Files that came with it.
     request_attachment_ids: Vec<String>,
 }
 
@@ -303,11 +344,17 @@ impl From<&Question> for QuestionView {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DecisionView {
     ticket: TicketView,
+    /// What was decided.
     approval_decision: String,
+    /// When.
     decided_at: String,
+    /// The step's name in the workflow.
     step_name: String,
+    /// The approval's id.
     approval_task_id: Option<String>,
+    /// The step's own id in its ticket.
     ticket_step_id: String,
+    /// What was said with it.
     comment: Option<String>,
 }
 
@@ -336,10 +383,15 @@ impl From<&DecisionItem> for DecisionView {
 /// Somebody who has worked on a ticket.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PreviousAgentView {
+    /// The person's address.
     email: String,
+    /// The object id, when known.
     aad_id: Option<String>,
+    /// The name.
     display_name: String,
+    /// The step they worked on.
     step_name: String,
+    /// What kind of step it was.
     step_type: String,
     /// `Agent` or `Approver`.
     role: &'static str,

@@ -12,15 +12,24 @@ use utoipa::ToSchema;
 /// Something that happened to a ticket, as a row of an export.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AuditTrailRow {
+    /// The event's id.
     audit_event_id: String,
+    /// The ticket.
     ticket_id: String,
+    /// The step it is about.
     ticket_step_id: Option<String>,
+    /// What happened.
     #[schema(schema_with = words::<AuditEventType>)]
     event_type: AuditEventType,
+    /// Who did it.
     actor_email: String,
+    /// Their name.
     actor_display_name: String,
+    /// Their object id, when known.
     actor_aad_id: Option<String>,
+    /// When it happened.
     timestamp: String,
+    /// The request that caused it.
     correlation_id: String,
     /// Facts of the event; JSON text in CSV.
     #[schema(value_type = Object)]

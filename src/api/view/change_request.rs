@@ -13,46 +13,70 @@ use utoipa::ToSchema;
 /// A change request.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ChangeRequestView {
+    /// The change request's id.
     change_request_id: String,
+    /// The ticket it would change.
     ticket_id: String,
+    /// The ticket's workflow.
     workflow_id: String,
+    /// Where it stands.
     #[schema(schema_with = words::<ChangeRequestStatus>)]
     status: ChangeRequestStatus,
+    /// The number of the form data it starts from.
     from_version: i32,
+    /// The number it made; absent until it is approved.
     to_version: Option<i32>,
     original_data: FormDataView,
     proposed_data: FormDataView,
+    /// What would change, field by field.
     field_changes: Vec<FieldChangeView>,
+    /// Files that would come or go.
     attachment_changes: Vec<AttachmentChangeView>,
     requested_by: UserSnapshot,
+    /// Why it is asked for.
     reason: String,
+    /// When it was asked for.
     requested_at: String,
     assigned_to: UserSnapshot,
+    /// Who decided.
     reviewed_by: Option<UserSnapshot>,
+    /// When it was decided.
     reviewed_at: Option<String>,
+    /// What was said with the decision.
     review_notes: Option<String>,
+    /// When it was asked for.
     created_at: String,
+    /// When it last changed.
     updated_at: String,
 }
 
 /// Form data.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct FormDataView {
+    /// Values by field.
     #[schema(value_type = Object)]
     form_values: Value,
+    /// Files.
     attachment_ids: Vec<String>,
 }
 
 /// One field's difference.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct FieldChangeView {
+    /// The form's name.
     form_name: String,
+    /// The form's step of the workflow.
     step_id: String,
+    /// That step's name.
     step_name: String,
+    /// The field.
     field_key: String,
+    /// How the form names the field.
     field_label: String,
+    /// The value that counts now.
     #[schema(value_type = Value)]
     old_value: Option<Value>,
+    /// The value that is asked for.
     #[schema(value_type = Value)]
     new_value: Option<Value>,
 }
@@ -60,8 +84,11 @@ pub struct FieldChangeView {
 /// One file's difference.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct AttachmentChangeView {
+    /// The file.
     attachment_id: String,
+    /// Its name.
     filename: String,
+    /// Whether the file would come or go.
     #[schema(schema_with = words::<crate::domain::ticket::AttachmentAction>)]
     action: crate::domain::ticket::AttachmentAction,
 }
@@ -129,10 +156,13 @@ impl ChangeRequestView {
 /// What lists show of a pending change request.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct PendingChangeView {
+    /// The change request's id.
     change_request_id: String,
     requested_by: UserSnapshot,
+    /// When it was asked for.
     requested_at: String,
     assigned_to: UserSnapshot,
+    /// Why it is asked for.
     reason: String,
 }
 

@@ -17,16 +17,25 @@ use utoipa::ToSchema;
 /// An approver's vote.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ApprovalTaskView {
+    /// The approval's id.
     approval_task_id: String,
+    /// The ticket.
     ticket_id: String,
+    /// The step that waits for it.
     ticket_step_id: String,
     approver: UserSnapshot,
+    /// What was decided, or that it waits.
     #[schema(schema_with = words::<ApprovalDecision>)]
     decision: ApprovalDecision,
+    /// What was said with the decision.
     comment: Option<String>,
+    /// When it was decided.
     decided_at: Option<String>,
+    /// When it was asked for.
     created_at: String,
+    /// When it last changed.
     updated_at: Option<String>,
+    /// How often it has changed, as a number that grows.
     version: i64,
 }
 
@@ -51,22 +60,35 @@ impl ApprovalTaskView {
 /// A question.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct InfoRequestView {
+    /// The question's id.
     info_request_id: String,
+    /// The ticket.
     ticket_id: String,
+    /// The step it holds up.
     ticket_step_id: String,
     requested_by: UserSnapshot,
     requested_from: UserSnapshot,
+    /// In which role the person is asked.
     #[schema(schema_with = words::<TargetRole>)]
     requested_from_step_type: TargetRole,
+    /// What it is about.
     subject: Option<String>,
+    /// The question.
     question_text: String,
+    /// Files that came with it.
     request_attachment_ids: Vec<String>,
+    /// Where it stands.
     #[schema(schema_with = words::<InfoRequestStatus>)]
     status: InfoRequestStatus,
+    /// The answer.
     response_text: Option<String>,
+    /// Files that came with the answer.
     response_attachment_ids: Vec<String>,
+    /// Who answered.
     responded_by: Option<UserSnapshot>,
+    /// When it was asked.
     requested_at: String,
+    /// When it was answered.
     responded_at: Option<String>,
 }
 
@@ -106,18 +128,29 @@ impl InfoRequestView {
 /// A handover request.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct HandoverView {
+    /// The handover's id.
     handover_request_id: String,
+    /// The ticket.
     ticket_id: String,
+    /// The step that is handed over.
     ticket_step_id: String,
     requested_by: UserSnapshot,
+    /// To whom the agent would hand it.
     requested_to: Option<UserSnapshot>,
+    /// Why.
     reason: String,
+    /// Where it stands.
     #[schema(schema_with = words::<HandoverStatus>)]
     status: HandoverStatus,
+    /// Who decided.
     decided_by: Option<UserSnapshot>,
+    /// What was said with the decision.
     decision_comment: Option<String>,
+    /// Who took it over.
     new_assignee: Option<UserSnapshot>,
+    /// When it was asked for.
     requested_at: String,
+    /// When it was decided.
     decided_at: Option<String>,
 }
 
@@ -144,16 +177,23 @@ impl HandoverView {
 /// An audit event.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct AuditEventView {
+    /// The event's id.
     audit_event_id: String,
+    /// The ticket.
     ticket_id: String,
+    /// The step it is about.
     ticket_step_id: Option<String>,
+    /// What happened.
     #[schema(schema_with = words::<AuditEventType>)]
     event_type: AuditEventType,
     actor: UserSnapshot,
+    /// What else is known of it; its fields go with the kind of event.
     #[serde(serialize_with = "JsonObject::serialize_entries")]
     #[schema(value_type = Object)]
     details: JsonObject,
+    /// When it happened.
     timestamp: String,
+    /// The request that caused it.
     correlation_id: Option<String>,
 }
 

@@ -16,38 +16,65 @@ use utoipa::ToSchema;
 /// A step.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct StepView {
+    /// The step's own id in this ticket.
     ticket_step_id: String,
+    /// The ticket.
     ticket_id: String,
+    /// The step of the workflow that it follows.
     step_id: String,
+    /// Its name in the workflow.
     step_name: String,
+    /// What kind of step it is.
     #[schema(schema_with = words::<StepType>)]
     step_type: StepType,
+    /// Where it stands.
     #[schema(schema_with = words::<StepState>)]
     state: StepState,
     assigned_to: Option<UserSnapshot>,
+    /// What its kind of step has stored: form values, notes, why it is on hold.
     #[schema(value_type = Object)]
     data: StepData,
+    /// What it came to; absent until it is over.
     #[schema(schema_with = optional_words::<Outcome>)]
     outcome: Option<Outcome>,
+    /// When it was reached.
     started_at: Option<String>,
+    /// When it was over.
     completed_at: Option<String>,
+    /// When it is late.
     due_at: Option<String>,
+    /// The state it returns to once it is no longer on hold, asked about or paused.
     #[schema(schema_with = optional_words::<StepState>)]
     previous_state: Option<StepState>,
+    /// How often it has changed, as a number that grows.
     version: i64,
+    /// How often the ticket has come to this step, itself included.
     round: u32,
+    /// Addresses of the approvers who have not decided; absent where one person approves.
     parallel_pending_approvers: Option<Vec<String>>,
+    /// Addresses of those who have.
     parallel_completed_approvers: Option<Vec<String>>,
+    /// Whether any one of them or all must approve.
     parallel_approval_rule: Option<String>,
+    /// The approver that the step is assigned to.
     primary_approver_email: Option<String>,
+    /// The branch it belongs to.
     branch_id: Option<String>,
+    /// That branch's name.
     branch_name: Option<String>,
+    /// The fork that the branch comes from.
     parent_fork_step_id: Option<String>,
+    /// The branch's place among those of its fork, from 0.
     branch_order: Option<usize>,
+    /// The embedding step it belongs to.
     parent_sub_workflow_step_id: Option<String>,
+    /// The embedded workflow.
     from_sub_workflow_id: Option<String>,
+    /// Which version of it.
     from_sub_workflow_version: Option<i32>,
+    /// Its name.
     from_sub_workflow_name: Option<String>,
+    /// Its place among the steps of the embedded workflow.
     sub_workflow_step_order: Option<u32>,
 }
 
@@ -170,16 +197,26 @@ impl Votes {
 /// A step on which the caller can act.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ActionableTask {
+    /// The step's own id in this ticket.
     ticket_step_id: String,
+    /// The step of the workflow that it follows.
     step_id: String,
+    /// Its name in the workflow.
     step_name: String,
+    /// What kind of step it is.
     step_type: String,
+    /// Where it stands.
     #[schema(schema_with = words::<StepState>)]
     state: StepState,
+    /// What the caller may do with it now.
     available_actions: Vec<&'static str>,
+    /// The branch it belongs to.
     branch_id: Option<String>,
+    /// That branch's name.
     branch_name: Option<String>,
+    /// The embedding step it belongs to.
     parent_sub_workflow_step_id: Option<String>,
+    /// The embedded workflow's name.
     from_sub_workflow_name: Option<String>,
 }
 

@@ -14,50 +14,84 @@ use utoipa::ToSchema;
 /// A ticket.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct TicketView {
+    /// The ticket's id.
     ticket_id: String,
+    /// The workflow.
     workflow_id: String,
+    /// The published version it follows to its end.
     workflow_version_id: String,
+    /// That version's number.
     workflow_version: i32,
+    /// The workflow's name in that version.
     workflow_name: String,
+    /// What the requester called it.
     title: String,
+    /// What the requester wrote about it.
     description: Option<String>,
+    /// Where it stands.
     #[schema(schema_with = words::<TicketStatus>)]
     status: TicketStatus,
+    /// The step of the workflow where it is; the first of several.
     current_step_id: Option<String>,
+    /// The step of the workflow it began with.
     workflow_start_step_id: String,
     requester: UserSnapshot,
+    /// The requester's manager when it was raised.
     manager_snapshot: Option<UserSnapshot>,
+    /// Values of all submitted forms, by field.
     #[serde(serialize_with = "JsonObject::serialize_entries")]
     #[schema(value_type = Object)]
     form_values: JsonObject,
+    /// Its files.
     attachment_ids: Vec<String>,
+    /// When it was raised.
     created_at: String,
+    /// When it last changed.
     updated_at: String,
+    /// When it was over.
     completed_at: Option<String>,
+    /// When it is late.
     due_at: Option<String>,
+    /// How many commands it has taken; send it as `If-Match`.
     version: i64,
+    /// The branches of its forks, over or not.
     active_branches: Vec<BranchView>,
+    /// Where each open branch is; empty outside of forks.
     current_step_ids: Vec<String>,
+    /// Whether it has gone on past a join that did not wait for every branch.
     join_proceeded: bool,
+    /// An end step that waits for late branches only.
     pending_end_step_id: Option<String>,
+    /// The requester's newest messages.
     requester_notes: Vec<RequesterNoteView>,
+    /// The number of the form data that counts.
     form_version: i32,
+    /// All versions of the form data; on pages that ask for them.
     #[schema(value_type = Option<Vec<Object>>)]
     form_versions: Option<Vec<Value>>,
+    /// The change request that pauses it.
     pending_change_request_id: Option<String>,
 }
 
 /// A branch of a fork.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct BranchView {
+    /// The branch in the workflow.
     branch_id: String,
+    /// Its name.
     branch_name: String,
+    /// The fork it comes from.
     parent_fork_step_id: String,
+    /// Where it stands.
     #[schema(schema_with = words::<crate::domain::ticket::BranchState>)]
     state: crate::domain::ticket::BranchState,
+    /// The step of the workflow where it is.
     current_step_id: Option<String>,
+    /// When the fork was reached.
     started_at: String,
+    /// When it was over.
     completed_at: Option<String>,
+    /// What it came to; absent until it is over.
     outcome: Option<String>,
     /// The colour it is drawn in.
     color: Option<String>,
@@ -66,10 +100,14 @@ pub struct BranchView {
 /// A message of the requester.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct RequesterNoteView {
+    /// The message's id.
     note_id: String,
+    /// The message.
     content: String,
     actor: UserSnapshot,
+    /// When it was written.
     created_at: String,
+    /// Files that came with it.
     attachment_ids: Vec<String>,
 }
 

@@ -33,20 +33,32 @@ pub(super) struct Published {
 /// A workflow.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TemplateView {
+    /// The workflow's id.
     workflow_id: String,
+    /// Its name.
     name: String,
+    /// What it is for.
     description: Option<String>,
+    /// Where it is listed.
     category: Option<String>,
+    /// Words it is found by.
     tags: Vec<String>,
+    /// Where it stands.
     #[schema(schema_with = words::<crate::domain::workflow::WorkflowStatus>)]
     status: crate::domain::workflow::WorkflowStatus,
+    /// The draft; on pages of one workflow.
     #[schema(value_type = Option<Object>)]
     definition: Option<Value>,
     created_by: UserSnapshot,
+    /// When it came to be.
     created_at: String,
+    /// When it last changed.
     updated_at: String,
+    /// The number of the version that new tickets follow.
     published_version: Option<i32>,
+    /// The same number, under another name.
     current_version: Option<i32>,
+    /// How often the draft has changed, as a number that grows.
     version: i64,
 }
 
@@ -77,9 +89,13 @@ fn shown(definition: Definition) -> Value {
 /// A page of workflows.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TemplatePage {
+    /// The page.
     items: Vec<TemplateView>,
+    /// Which page, from 1.
     page: u64,
+    /// How many a page holds at most.
     page_size: i64,
+    /// How many there are in all; counting over everybody stops at 10 000.
     total: u64,
 }
 
@@ -123,21 +139,33 @@ impl From<DraftSaved> for DraftSavedView {
 /// A published version; the last five keys are kept for older clients.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct VersionView {
+    /// The version's id.
     workflow_version_id: String,
     version_id: Option<String>,
+    /// The workflow.
     workflow_id: String,
+    /// Its number, from 1.
     version_number: i32,
+    /// The workflow's name in it.
     name: String,
+    /// What it is for.
     description: Option<String>,
+    /// Where it is listed.
     category: Option<String>,
+    /// Words it is found by.
     tags: Vec<String>,
+    /// Steps, transitions and forms as they were published.
     #[schema(value_type = Object)]
     definition: Value,
     published_by: UserSnapshot,
+    /// When it was published.
     published_at: String,
     created_by: Option<UserSnapshot>,
+    /// Absent: a version comes to be when it is published.
     created_at: Option<String>,
+    /// What changed, in a line.
     change_summary: Option<String>,
+    /// What changed, at length.
     change_notes: Option<String>,
     status: Option<String>,
 }
@@ -168,8 +196,11 @@ impl From<WorkflowVersion> for VersionView {
 /// A page of versions.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct VersionPage {
+    /// The page.
     items: Vec<VersionView>,
+    /// Which page, from 1.
     page: u64,
+    /// How many a page holds at most.
     page_size: i64,
 }
 
@@ -186,15 +217,25 @@ impl VersionPage {
 /// A workflow that may be embedded.
 #[derive(Debug, Serialize, ToSchema)]
 struct EmbeddingView {
+    /// The workflow's id.
     workflow_id: String,
+    /// Its name.
     name: String,
+    /// What it is for.
     description: Option<String>,
+    /// Where it is listed.
     category: Option<String>,
+    /// Words it is found by.
     tags: Vec<String>,
+    /// The number of the current version.
     current_version: i32,
+    /// How many steps that version has.
     step_count: u64,
+    /// How many of each kind.
     step_counts: BTreeMap<&'static str, u64>,
+    /// When the current version was published.
     published_at: String,
+    /// Who published it.
     published_by: String,
 }
 

@@ -15,32 +15,47 @@ use utoipa::ToSchema;
 /// A page of mails.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct MailPage {
+    /// The page.
     items: Vec<MailItem>,
+    /// How many there are in all; counting over everybody stops at 10 000.
     total: u64,
+    /// Which page, from 1.
     page: u64,
+    /// How many a page holds at most.
     #[schema(minimum = 1, maximum = 100)]
     page_size: i64,
+    /// How many pages there are.
     total_pages: u64,
 }
 
 /// A mail as it is listed.
 #[derive(Debug, Serialize, ToSchema)]
 struct MailItem {
+    /// The mail's id.
     notification_id: String,
+    /// The ticket it is about.
     ticket_id: Option<String>,
     /// One of the 26 keys, `UNKNOWN` in a row that cannot be read.
     template_key: &'static str,
+    /// The template's name.
     template_name: String,
+    /// The addresses; one, but for old mails.
     recipients: Vec<String>,
     /// `PENDING`, `SENT`, `FAILED` or `CANCELLED`.
     status: &'static str,
+    /// Failed attempts since it was last asked for.
     retry_count: i32,
+    /// Why the last attempt failed.
     last_error: Option<String>,
+    /// When it was asked for.
     created_at: Option<String>,
+    /// When the mail server took it.
     sent_at: Option<String>,
+    /// When it is tried again.
     next_retry_at: Option<String>,
     /// Set while it is being sent.
     locked_by: Option<String>,
+    /// Until when an attempt may take.
     locked_until: Option<String>,
     preview: MailPreview,
 }
@@ -48,19 +63,28 @@ struct MailItem {
 /// Values of a mail that help to recognise it.
 #[derive(Debug, Serialize, ToSchema)]
 struct MailPreview {
+    /// The title of the ticket.
     ticket_title: Option<String>,
+    /// Who raised it.
     requester_name: Option<String>,
+    /// The step it is about.
     step_name: Option<String>,
+    /// The ticket's workflow.
     workflow_name: Option<String>,
+    /// That workflow's id.
     workflow_id: Option<String>,
 }
 
 /// A page of failed mails, oldest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct FailedPage {
+    /// The page.
     items: Vec<FailedItem>,
+    /// How many there are in all; counting over everybody stops at 10 000.
     total: u64,
+    /// Which page, from 1.
     page: u64,
+    /// How many a page holds at most.
     #[schema(minimum = 1, maximum = 100)]
     page_size: i64,
 }
@@ -68,13 +92,21 @@ pub(super) struct FailedPage {
 /// A failed mail.
 #[derive(Debug, Serialize, ToSchema)]
 struct FailedItem {
+    /// The mail's id.
     notification_id: String,
+    /// The ticket it is about.
     ticket_id: Option<String>,
+    /// Which template it is written by.
     template_key: &'static str,
+    /// The addresses; one, but for old mails.
     recipients: Vec<String>,
+    /// `PENDING`, `SENT`, `FAILED` or `CANCELLED`.
     status: &'static str,
+    /// Failed attempts since it was last asked for.
     retry_count: i32,
+    /// Why the last attempt failed.
     last_error: Option<String>,
+    /// When it was asked for.
     created_at: Option<String>,
 }
 
@@ -89,48 +121,74 @@ pub(super) struct TicketMails {
 /// One of a ticket's mails.
 #[derive(Debug, Serialize, ToSchema)]
 struct TicketMail {
+    /// The mail's id.
     notification_id: String,
     /// One of the 26 keys, `UNKNOWN` in a row that cannot be read.
     template_key: &'static str,
+    /// The template's name.
     template_name: String,
+    /// The addresses; one, but for old mails.
     recipients: Vec<String>,
+    /// `PENDING`, `SENT`, `FAILED` or `CANCELLED`.
     status: &'static str,
+    /// Failed attempts since it was last asked for.
     retry_count: i32,
+    /// Why the last attempt failed.
     last_error: Option<String>,
+    /// When it was asked for.
     created_at: Option<String>,
+    /// When the mail server took it.
     sent_at: Option<String>,
+    /// The subject as sent, or as it would be.
     email_subject: Option<String>,
+    /// The HTML as sent, or as it would be.
     email_body: Option<String>,
 }
 
 /// One mail with what it says.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct MailDetail {
+    /// The mail's id.
     notification_id: String,
+    /// The ticket it is about.
     ticket_id: Option<String>,
     /// Always `EMAIL`.
     notification_type: &'static str,
     /// One of the 26 keys, `UNKNOWN` in a row that cannot be read.
     template_key: &'static str,
+    /// The template's name.
     template_name: String,
+    /// The addresses; one, but for old mails.
     recipients: Vec<String>,
+    /// `PENDING`, `SENT`, `FAILED` or `CANCELLED`.
     status: &'static str,
+    /// Failed attempts since it was last asked for.
     retry_count: i32,
+    /// Why the last attempt failed.
     last_error: Option<String>,
+    /// When it is tried again.
     next_retry_at: Option<String>,
+    /// Until when an attempt may take.
     locked_until: Option<String>,
+    /// Set while it is being sent.
     locked_by: Option<String>,
+    /// When it was asked for.
     created_at: Option<String>,
+    /// When the mail server took it.
     sent_at: Option<String>,
+    /// What the template is filled with.
     #[schema(value_type = Object)]
     payload: Map<String, Value>,
+    /// What was sent, or would be.
     email_content: Option<MailContent>,
 }
 
 /// What a mail says; the body is sanitised HTML.
 #[derive(Debug, Serialize, ToSchema)]
 struct MailContent {
+    /// The subject.
     subject: String,
+    /// The HTML.
     body: String,
 }
 
