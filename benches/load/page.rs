@@ -2,8 +2,8 @@
 
 use crate::hot::HotFigures;
 use crate::questions::ScaleFigures;
-use crate::report::{HOT, LOAD, SCALE, SOAK, spread};
-use crate::rounds::{Figures, Round, median};
+use crate::report::{HOT, LOAD, SCALE, SOAK};
+use crate::rounds::{Figures, Ratios, Round, median, shown};
 use crate::soak::SoakFigures;
 use anyhow::Context;
 use serde::de::DeserializeOwned;
@@ -82,9 +82,10 @@ fn load() -> anyhow::Result<String> {
     );
     for (_, figures) in &rows {
         let of = |rounds: &[Round], value: fn(&Round) -> f64| median(rounds.iter().map(value).collect());
-        let ratios = figures.ratios(|round| round.per_second);
-        let (least, most) = spread(&ratios);
-        let against = figures.against_single();
+        let ratios = bold(figures.ratios(|round| round.per_second));
+        let late = figures
+            .ratios(|round| round.p99)
+            .map_or(f64::NAN, |late| late.median);
         let lag = figures.relay_lag.filter(|_| {
             !matches!(
                 figures.scenario.as_str(),
@@ -93,19 +94,18 @@ fn load() -> anyhow::Result<String> {
         });
         writeln!(
             text,
-            "| {} | {} | {} | {:.0} | {:.0} | **{:.2}** ({least:.2}-{most:.2}) | {:.1} / {:.1} | {:.1} / {:.1} | {:.2} | {} | {} | {:.0} + {:.0} | {:.0} + {:.0} + {:.0} | {:.0} |",
+            "| {} | {} | {} | {:.0} | {:.0} | {ratios} | {:.1} / {:.1} | {:.1} / {:.1} | {:.2} | {} | {} | {:.0} + {:.0} | {:.0} + {:.0} + {:.0} | {:.0} |",
             figures.scenario,
             figures.clients,
             figures.processes,
             of(&figures.bare, |round| round.per_second),
             of(&figures.service, |round| round.per_second),
-            median(ratios),
             of(&figures.bare, |round| round.p50),
             of(&figures.service, |round| round.p50),
             of(&figures.bare, |round| round.p99),
             of(&figures.service, |round| round.p99),
-            median(figures.ratios(|round| round.p99)),
-            against.map_or_else(|| "-".to_owned(), |against| against.to_string()),
+            late,
+            shown(figures.against_single()),
             lag.map_or_else(|| "-".to_owned(), |lag| format!("{lag:.0}")),
             of(&figures.bare, |round| round.cpu[0]),
             of(&figures.bare, |round| round.cpu[2]),
@@ -118,6 +118,14 @@ fn load() -> anyhow::Result<String> {
     Ok(text)
 }
 
+/// The same with the median set off.
+fn bold(ratios: Option<Ratios>) -> String {
+    ratios.map_or_else(
+        || "-".to_owned(),
+        |Ratios { median, least, most }| format!("**{median:.2}** ({least:.2}-{most:.2})"),
+    )
+}
+
 fn hot() -> anyhow::Result<String> {
     let mut newest = BTreeMap::new();
     for figures in kept::<HotFigures>(HOT)? {
@@ -128,15 +136,13 @@ fn hot() -> anyhow::Result<String> {
     );
     for figures in newest.into_values() {
         let pairs = figures.service.iter().zip(&figures.bare);
-        let ratios: Vec<f64> = pairs.map(|(service, bare)| service / bare).collect();
-        let (least, most) = spread(&ratios);
+        let ratios = bold(Ratios::of(pairs.map(|(service, bare)| service / bare).collect()));
         writeln!(
             text,
-            "| {} | {:.0} | {:.0} | **{:.2}** ({least:.2}-{most:.2}) |",
+            "| {} | {:.0} | {:.0} | {ratios} |",
             figures.processes,
             median(figures.service),
             median(figures.bare),
-            median(ratios),
         )?;
     }
     Ok(text)

@@ -1,6 +1,6 @@
 //! The figures as a table on the terminal, and kept for `docs/performance.md`.
 
-use crate::rounds::{Figures, Round, median};
+use crate::rounds::{Figures, Round, median, shown};
 use serde::Serialize;
 use std::io::Write;
 
@@ -28,25 +28,22 @@ pub(crate) fn head() {
 /// One row of it.
 pub(crate) fn row(figures: &Figures) {
     let of = |rounds: &[Round], value: fn(&Round) -> f64| median(rounds.iter().map(value).collect());
-    let ratios = figures.ratios(|round| round.per_second);
-    let late = figures.ratios(|round| round.p99);
-    let (least, most) = spread(&ratios);
-    let against = figures.against_single();
+    let ratios = shown(figures.ratios(|round| round.per_second));
+    let late = figures
+        .ratios(|round| round.p99)
+        .map_or(f64::NAN, |late| late.median);
     line(&format!(
-        "{:9} {:2} {:2} | {:6.0} {:6.0} {:5.2} ({:.2}-{:.2}) | {:6.1} {:6.1} | {:6.1} {:6.1} {:5.2} | {:5.0} | {:5.0}+{:4.0} | {:5.0}+{:4.0}+{:4.0} | {:.0} | {:.1} {:.1} | {}",
+        "{:9} {:2} {:2} | {:6.0} {:6.0} {ratios} | {:6.1} {:6.1} | {:6.1} {:6.1} {:5.2} | {:5.0} | {:5.0}+{:4.0} | {:5.0}+{:4.0}+{:4.0} | {:.0} | {:.1} {:.1} | {}",
         figures.scenario,
         figures.clients,
         figures.processes,
         of(&figures.bare, |round| round.per_second),
         of(&figures.service, |round| round.per_second),
-        median(ratios),
-        least,
-        most,
         of(&figures.bare, |round| round.p50),
         of(&figures.service, |round| round.p50),
         of(&figures.bare, |round| round.p99),
         of(&figures.service, |round| round.p99),
-        median(late),
+        late,
         figures.relay_lag.unwrap_or(f64::NAN),
         of(&figures.bare, |round| round.cpu[0]),
         of(&figures.bare, |round| round.cpu[2]),
@@ -56,15 +53,8 @@ pub(crate) fn row(figures: &Figures) {
         figures.resident,
         of(&figures.bare, |round| round.operations),
         of(&figures.service, |round| round.operations),
-        against.map_or_else(|| "-".to_owned(), |against| against.to_string()),
+        shown(figures.against_single()),
     ));
-}
-
-/// The least and the most of some numbers.
-pub(crate) fn spread(numbers: &[f64]) -> (f64, f64) {
-    let least = numbers.iter().copied().fold(f64::INFINITY, f64::min);
-    let most = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    (least, most)
 }
 
 /// Keeps the figures of this run beside those of earlier ones.

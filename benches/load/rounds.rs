@@ -86,9 +86,9 @@ pub(crate) struct Figures {
 
 impl Figures {
     /// Service over bare driver, round by round.
-    pub(crate) fn ratios(&self, of: impl Fn(&Round) -> f64) -> Vec<f64> {
+    pub(crate) fn ratios(&self, of: impl Fn(&Round) -> f64) -> Option<Ratios> {
         let pairs = self.service.iter().zip(&self.bare);
-        pairs.map(|(service, bare)| of(service) / of(bare)).collect()
+        Ratios::of(pairs.map(|(service, bare)| of(service) / of(bare)).collect())
     }
 
     /// Several processes over a single one, round by round, where both were measured.
@@ -97,6 +97,11 @@ impl Figures {
         let ratios = pairs.map(|(several, single)| several.per_second / single.per_second);
         Ratios::of(ratios.collect())
     }
+}
+
+/// Ratios as a table shows them.
+pub(crate) fn shown(ratios: Option<Ratios>) -> String {
+    ratios.map_or_else(|| "-".to_owned(), |ratios| ratios.to_string())
 }
 
 /// Ratios of several pairs of rounds.
@@ -109,7 +114,7 @@ pub(crate) struct Ratios {
 
 impl Ratios {
     /// `None` when there are none.
-    fn of(ratios: Vec<f64>) -> Option<Self> {
+    pub(crate) fn of(ratios: Vec<f64>) -> Option<Self> {
         let least = ratios.iter().copied().reduce(f64::min)?;
         let most = ratios.iter().copied().reduce(f64::max)?;
         let median = median(ratios);
